@@ -1,0 +1,8 @@
+//! weir stands between Prometheus exporters and Prometheus and lets less, cleaner, governed data
+//! through.
+//!
+//! The modules in reading order; each level may use those above it in this list, never below.
+//!
+//! - [`model`]: spans, labels, metric types, numbers: the words.
+
+pub mod model;

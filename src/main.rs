@@ -1,0 +1,3 @@
+//! The weir executable.
+
+fn main() {}

@@ -1,0 +1,231 @@
+//! One label set that can be changed: what relabelling reads and writes.
+
+use crate::model::Span;
+
+/// The label that holds the metric name.
+pub const METRIC_NAME: &[u8] = b"__name__";
+
+/// One label of a [`LabelSet`].
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    name: Span,
+    value: Span,
+    /// 0 for a label as it was read; otherwise when a rule first set it (1, 2, …).
+    set_at: u32,
+}
+
+/// A set of labels, `__name__` among them, sorted by the bytes of their names.
+///
+/// All text lives in one buffer which is reused from series to series, so that a series costs no
+/// allocation. Names and values are decoded (no escapes). An empty value is an absent label: it is
+/// never stored. Text is UTF-8 if what was put in is.
+#[derive(Clone, Debug, Default)]
+pub struct LabelSet {
+    text: Vec<u8>,
+    pairs: Vec<Pair>,
+    n_set: u32,
+}
+
+impl LabelSet {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forget everything but the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.pairs.clear();
+        self.n_set = 0;
+    }
+
+    /// Add a label as read from a source. Call [`LabelSet::sort`] after the last one.
+    ///
+    /// A label with an empty value is left out. The caller rules out names that occur twice.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        if value.is_empty() {
+            return;
+        }
+        let (name, value) = (self.store(name), self.store(value));
+        self.pairs.push(Pair { name, value, set_at: 0 });
+    }
+
+    /// Take over `text` as the buffer in which spans given to [`LabelSet::push_span`] lie.
+    ///
+    /// The set must be empty. One copy of a line is cheaper than one copy a label.
+    pub fn load_text(&mut self, text: &[u8]) {
+        debug_assert!(self.pairs.is_empty() && self.text.is_empty());
+        self.text.extend_from_slice(text);
+    }
+
+    /// Add a label whose name and value lie in the text given to [`LabelSet::load_text`].
+    #[inline]
+    pub fn push_span(&mut self, name: Span, value: Span) {
+        if !value.is_empty() {
+            self.pairs.push(Pair { name, value, set_at: 0 });
+        }
+    }
+
+    /// Put `bytes` into the buffer and say where, for [`LabelSet::push_span`].
+    pub fn store(&mut self, bytes: &[u8]) -> Span {
+        let start = self.text.len();
+        self.text.extend_from_slice(bytes);
+        Span::new(start, self.text.len())
+    }
+
+    /// Order the labels by the bytes of their names. Cheap if they are in order already.
+    pub fn sort(&mut self) {
+        let Self { text, pairs, .. } = self;
+        if !pairs.is_sorted_by(|a, b| a.name.of(text) <= b.name.of(text)) {
+            pairs.sort_by(|a, b| a.name.of(text).cmp(b.name.of(text)));
+        }
+    }
+
+    /// A name that occurs twice, if one does. The set must be sorted.
+    pub fn duplicate(&self) -> Option<&[u8]> {
+        self.pairs
+            .windows(2)
+            .map(|w| (w[0].name.of(&self.text), w[1].name.of(&self.text)))
+            .find(|(a, b)| a == b)
+            .map(|(a, _)| a)
+    }
+
+    /// How many labels there are, the metric name included.
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether there is no label.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// The value of a label; empty if it is absent.
+    #[inline]
+    pub fn get(&self, name: &[u8]) -> &[u8] {
+        match self.position(name) {
+            Some(at) => self.pairs[at].value.of(&self.text),
+            None => &[],
+        }
+    }
+
+    /// The metric name; empty if there is none.
+    pub fn metric_name(&self) -> &[u8] {
+        self.get(METRIC_NAME)
+    }
+
+    /// All labels, sorted by name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
+        self.pairs.iter().map(|pair| (pair.name.of(&self.text), pair.value.of(&self.text)))
+    }
+
+    /// Set a label; an empty value deletes it.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        if value.is_empty() {
+            self.delete(name);
+            return;
+        }
+        let value = self.store(value);
+        self.n_set += 1;
+        let set_at = self.n_set;
+        let Self { text, pairs, .. } = self;
+        match pairs.binary_search_by(|pair| pair.name.of(text).cmp(name)) {
+            Ok(at) => {
+                let pair = &mut pairs[at];
+                pair.value = value;
+                if pair.set_at == 0 {
+                    pair.set_at = set_at;
+                }
+            }
+            Err(at) => {
+                let name = self.store(name);
+                self.pairs.insert(at, Pair { name, value, set_at });
+            }
+        }
+    }
+
+    /// Delete a label, if it is there.
+    pub fn delete(&mut self, name: &[u8]) {
+        if let Some(at) = self.position(name) {
+            self.pairs.remove(at);
+        }
+    }
+
+    /// Keep only the labels whose name `keep` accepts.
+    pub fn retain_names(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
+        let Self { text, pairs, .. } = self;
+        pairs.retain(|pair| keep(pair.name.of(text)));
+    }
+
+    /// The labels in the order in which `labelmap` visits them: those no rule has set, by name;
+    /// then those rules have set, in the order in which they were first set.
+    ///
+    /// Calls `visit` with each name and value as they are now, and a sink that takes labels to
+    /// set; those are set after the visit is over, in order.
+    pub fn map_labels(&mut self, mut visit: impl FnMut(&[u8], &[u8], &mut Self)) {
+        let mut order: Vec<usize> = (0..self.pairs.len()).collect();
+        order.sort_by_key(|&at| self.pairs[at].set_at);
+        let before = self.clone();
+        for at in order {
+            let pair = before.pairs[at];
+            visit(pair.name.of(&before.text), pair.value.of(&before.text), self);
+        }
+    }
+
+    #[inline]
+    fn position(&self, name: &[u8]) -> Option<usize> {
+        self.pairs.iter().position(|pair| pair.name.of(&self.text) == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(labels: &[(&str, &str)]) -> LabelSet {
+        let mut set = LabelSet::new();
+        for (name, value) in labels {
+            set.push(name.as_bytes(), value.as_bytes());
+        }
+        set.sort();
+        set
+    }
+
+    fn text(set: &LabelSet) -> Vec<(String, String)> {
+        set.iter()
+            .map(|(n, v)| {
+                (String::from_utf8(n.to_vec()).unwrap(), String::from_utf8(v.to_vec()).unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn labels_are_sorted_and_empty_values_left_out() {
+        let set = set(&[("b", "2"), ("a", "1"), ("c", "")]);
+        assert_eq!(text(&set), [("a".into(), "1".into()), ("b".into(), "2".into())]);
+        assert_eq!(set.get(b"c"), b"");
+    }
+
+    #[test]
+    fn setting_to_nothing_deletes() {
+        let mut set = set(&[("a", "1"), ("b", "2")]);
+        set.set(b"a", b"");
+        set.set(b"z", b"");
+        assert_eq!(text(&set), [("b".into(), "2".into())]);
+    }
+
+    #[test]
+    fn labels_set_by_rules_are_visited_last() {
+        let mut set = set(&[("a", "1"), ("b", "2")]);
+        set.set(b"a", b"1");
+        let mut seen = Vec::new();
+        set.map_labels(|name, _, _| seen.push(name.to_vec()));
+        assert_eq!(seen, [b"b", b"a"]);
+    }
+
+    #[test]
+    fn a_duplicate_name_is_found() {
+        assert_eq!(set(&[("a", "1"), ("b", "2"), ("a", "2")]).duplicate(), Some(&b"a"[..]));
+        assert_eq!(set(&[("a", "1"), ("b", "2")]).duplicate(), None);
+    }
+}
