@@ -1,0 +1,6 @@
+//! The one integration binary.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod nginx;
+#[path = "../../benches/support/nginx.rs"]
+mod nginx_body;
