@@ -4,3 +4,4 @@
 mod nginx;
 #[path = "../../benches/support/nginx.rs"]
 mod nginx_body;
+mod tidy;

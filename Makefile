@@ -1,0 +1,82 @@
+# `make` alone lists what there is. Everything CI does is here; CI runs the same lines.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+CARGO ?= cargo
+IMAGE ?= weir:dev
+FUZZ_SECONDS ?= 60
+
+.PHONY: help
+help: ## this list
+	@echo 'weir: make TARGET, where TARGET is'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install what is missing on a fresh machine (a C linker, a Go or Debian Prometheus)
+	@.ci/setup linker
+
+.PHONY: build
+build: setup ## the release binary, target/release/weir
+	$(CARGO) build --release
+
+.PHONY: run
+run: build ## what weir does, shown on an ingress-nginx example; then the gate until Ctrl-C
+	@$(CARGO) run --quiet --release --example demo
+
+.PHONY: servers
+servers: ## Prometheus, promtool, Pushgateway and node_exporter for the tests, in target/servers
+	@.ci/setup servers
+
+.PHONY: test
+test: setup servers ## every test: unit, integration (with real servers), documentation
+	$(CARGO) test --workspace
+
+.PHONY: fmt
+fmt: ## lay out all code
+	$(CARGO) fmt --all
+
+.PHONY: lint
+lint: setup ## clippy, warnings refused
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+.PHONY: doc
+doc: setup ## the library's documentation, warnings refused
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --document-private-items
+
+.PHONY: deny
+deny: ## licences, sources and bans of the dependencies (needs cargo-deny)
+	@.ci/deny
+
+.PHONY: check
+check: setup ## everything CI checks, cheapest first, stopping at the first failure
+	$(CARGO) fmt --all --check
+	$(MAKE) lint doc test deny
+	$(CARGO) bench --no-run
+	$(CARGO) check --manifest-path fuzz/Cargo.toml --no-default-features
+	$(MAKE) chart
+
+.PHONY: bench
+bench: setup ## criterion benches, one file a stage
+	$(CARGO) bench --workspace
+
+.PHONY: bench-e2e
+bench-e2e: build ## gate against plain download: ratios and memory, written to benches/results
+	$(CARGO) bench --bench end_to_end
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZ_SECONDS (needs nightly Rust and cargo-fuzz)
+	@for target in $$(cd fuzz && cargo +nightly fuzz list); do \
+	  (cd fuzz && cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS)) || exit 1; done
+
+.PHONY: docker
+docker: ## the image, as weir:dev (needs a Docker engine)
+	docker build -t $(IMAGE) .
+
+.PHONY: chart
+chart: ## lint and render the Helm chart (skipped where helm is absent)
+	@if command -v helm >/dev/null; then helm lint charts/weir && helm template weir charts/weir >/dev/null; \
+	else echo 'skipped: no helm, so charts/weir was not rendered'; fi
+
+.PHONY: ci
+ci: ## what CI runs
+	@bash .ci/run
