@@ -6,5 +6,6 @@
 //! - [`model`]: spans, labels, metric types, numbers: the words.
 //! - [`parse`]: exposition text to entries.
 
+pub mod aggregate;
 pub mod model;
 pub mod parse;
