@@ -6,6 +6,7 @@
 //! - [`model`]: spans, labels, metric types, numbers: the words.
 //! - [`parse`]: exposition text to entries.
 
-pub mod aggregate;
 pub mod model;
 pub mod parse;
+pub mod aggregate;
+pub mod render;

@@ -75,6 +75,21 @@ pub fn write_value_open_metrics(out: &mut Vec<u8>, value: f64) {
     }
 }
 
+/// Append a timestamp in ms as seconds, as OpenMetrics wants it: `1520879607.789`.
+pub fn write_seconds(out: &mut Vec<u8>, timestamp_ms: i64) {
+    if timestamp_ms < 0 {
+        out.push(b'-');
+    }
+    let (seconds, ms) = (timestamp_ms.unsigned_abs() / 1000, timestamp_ms.unsigned_abs() % 1000);
+    out.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
+    if ms > 0 {
+        out.push(b'.');
+        let digits = [ms / 100, ms / 10 % 10, ms % 10].map(|digit| b"0123456789"[digit as usize]);
+        let n_digits = digits.iter().rposition(|&digit| digit != b'0').map_or(0, |at| at + 1);
+        out.extend_from_slice(&digits[..n_digits]);
+    }
+}
+
 /// `digits` is an integer's decimal text, `exponent` its decimal exponent (6 or more).
 fn write_exponent_form(out: &mut Vec<u8>, negative: bool, digits: &[u8], exponent: usize) {
     let n_digits = digits.iter().rposition(|&d| d != b'0').map_or(1, |at| at + 1);
@@ -253,6 +268,21 @@ mod tests {
         let mut out = Vec::new();
         write_value_open_metrics(&mut out, f64::NAN);
         assert_eq!(out, b"NaN");
+    }
+
+    #[test]
+    fn timestamps_are_written_in_seconds() {
+        for (ms, expect) in [
+            (0, "0"),
+            (1000, "1"),
+            (1_520_879_607_789, "1520879607.789"),
+            (-1500, "-1.5"),
+            (7, "0.007"),
+        ] {
+            let mut out = Vec::new();
+            write_seconds(&mut out, ms);
+            assert_eq!(String::from_utf8(out).unwrap(), expect);
+        }
     }
 
     #[test]

@@ -1,0 +1,135 @@
+//! Names for readers who do not take UTF-8 (prometheus/common `model/metric.go`, `EscapeName`).
+
+use crate::aggregate::series::{is_legacy_label_name, is_legacy_metric_name};
+use crate::model::Escaping;
+
+/// A name as a reader with this escaping wants it. Legacy names stay as they are.
+pub fn escape_name(name: &[u8], escaping: Escaping) -> Vec<u8> {
+    if escaping == Escaping::AllowUtf8 || is_legacy_metric_name(name) {
+        return name.to_vec();
+    }
+    let mut out = String::with_capacity(name.len() + 8);
+    if escaping == Escaping::Values {
+        out.push_str("U__");
+    }
+    for (at, c) in String::from_utf8_lossy(name).char_indices() {
+        let is_legacy =
+            c.is_ascii_alphabetic() || matches!(c, '_' | ':') || (c.is_ascii_digit() && at > 0);
+        match escaping {
+            Escaping::Dots | Escaping::Values if c == '_' => out.push_str("__"),
+            Escaping::Dots if c == '.' => out.push_str("_dot_"),
+            _ if is_legacy => out.push(c),
+            Escaping::Dots => out.push_str("__"),
+            Escaping::Values => {
+                out.push('_');
+                out.push_str(&format!("{:x}", u32::from(c)));
+                out.push('_');
+            }
+            Escaping::Underscores | Escaping::AllowUtf8 => out.push('_'),
+        }
+    }
+    out.into_bytes()
+}
+
+/// The labels `name="value",…` with quoted names escaped; `None` if no name is in quotes.
+pub fn escape_label_names(labels: &[u8], escaping: Escaping) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut rest = labels;
+    let mut has_quoted = false;
+    while !rest.is_empty() {
+        if let Some(after_quote) = rest.strip_prefix(b"\"") {
+            has_quoted = true;
+            let end = closing_quote(after_quote);
+            out.extend_from_slice(&escape_label_name(&unescape(&after_quote[..end]), escaping));
+            rest = after_quote.get(end + 1..).unwrap_or_default();
+        } else {
+            let end = rest.iter().position(|&b| b == b'=').unwrap_or(rest.len());
+            out.extend_from_slice(&rest[..end]);
+            rest = &rest[end..];
+        }
+        // `="value"` and the comma behind it.
+        let value = rest.get(2..).unwrap_or_default();
+        let end = (2 + closing_quote(value) + 1).min(rest.len());
+        let end = (end + 1).min(rest.len());
+        out.extend_from_slice(&rest[..end]);
+        rest = &rest[end..];
+    }
+    has_quoted.then_some(out)
+}
+
+/// A label name may not hold a colon, which a metric name may.
+fn escape_label_name(name: &[u8], escaping: Escaping) -> Vec<u8> {
+    if is_legacy_label_name(name) {
+        return name.to_vec();
+    }
+    let mut escaped = escape_name(name, escaping);
+    for byte in &mut escaped {
+        if *byte == b':' {
+            *byte = b'_';
+        }
+    }
+    escaped
+}
+
+/// Where the quote is that ends an escaped text.
+fn closing_quote(text: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => return at,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.iter();
+    while let Some(&byte) = bytes.next() {
+        match byte {
+            b'\\' => match bytes.next() {
+                Some(b'n') => out.push(b'\n'),
+                Some(&other) => out.push(other),
+                None => {}
+            },
+            byte => out.push(byte),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, escaping: Escaping, expect: &str) {
+        let escaped = String::from_utf8(escape_name(name.as_bytes(), escaping)).unwrap();
+        assert_eq!(escaped, expect, "{name}");
+    }
+
+    #[test]
+    fn names_are_escaped_as_prometheus_common_does() {
+        check("my.metric_a", Escaping::Underscores, "my_metric_a");
+        check("my.metric_a", Escaping::Dots, "my_dot_metric__a");
+        check("my.metric_a", Escaping::Values, "U__my_2e_metric__a");
+        check("my.metric_a", Escaping::AllowUtf8, "my.metric_a");
+        check("9é x", Escaping::Underscores, "___x");
+        check("9é x", Escaping::Values, "U___39__e9__20_x");
+        check("plain_name:x", Escaping::Dots, "plain_name:x");
+    }
+
+    #[test]
+    fn only_quoted_label_names_change() {
+        let labels = br#"a="x,\"y",b="1","c.d"="q=\\","e\"f"="2",z="" "#;
+        let labels = labels.trim_ascii_end();
+        let escaped = escape_label_names(labels, Escaping::Underscores).unwrap();
+        assert_eq!(
+            String::from_utf8(escaped).unwrap(),
+            r#"a="x,\"y",b="1",c_d="q=\\",e_f="2",z="""#
+        );
+        assert_eq!(escape_label_names(br#"a="x",b="1""#, Escaping::Underscores), None);
+    }
+}
