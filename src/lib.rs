@@ -4,9 +4,9 @@
 //! The modules in reading order; each level may use those above it in this list, never below.
 //!
 //! - [`model`]: spans, labels, metric types, numbers: the words.
-//! - [`parse`]: exposition text to entries.
+//! - [`relabel`]: labels × rules → keep or drop, and labels.
 
 pub mod model;
-pub mod parse;
+pub mod relabel;
 pub mod aggregate;
 pub mod render;
