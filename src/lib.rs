@@ -4,9 +4,21 @@
 //! The modules in reading order; each level may use those above it in this list, never below.
 //!
 //! - [`model`]: spans, labels, metric types, numbers: the words.
+//! - [`parse`]: exposition text to entries.
 //! - [`relabel`]: labels × rules → keep or drop, and labels.
+//! - [`aggregate`]: output series: interning, merging, keeping them in order.
+//! - [`render`]: snapshots to exposition text.
+//! - [`ledger`]: one target's series in scrape order: a known line costs a comparison.
+//! - [`engine`]: bodies of targets in, snapshots of outputs out.
 
 pub mod model;
+
+pub mod parse;
 pub mod relabel;
+
 pub mod aggregate;
 pub mod render;
+
+pub mod ledger;
+
+pub mod engine;

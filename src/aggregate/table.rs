@@ -30,7 +30,7 @@ pub struct PublishStats {
 ///
 /// A series is known by its fingerprint and has a slot, a small number that stays the same for as
 /// long as any row feeds it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Table {
     policy: MergePolicy,
     index: HashTable<u32>,
@@ -100,6 +100,11 @@ impl Table {
         debug_assert!(known + placing.samples.len() == new.len());
         self.place(placing, new.text());
         slots
+    }
+
+    /// The metadata in use.
+    pub fn metadata(&self) -> &Arc<Metadata> {
+        &self.metadata
     }
 
     /// Use this metadata from now on: types, help and units of the families of the input.

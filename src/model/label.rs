@@ -39,6 +39,13 @@ impl LabelSet {
         self.n_set = 0;
     }
 
+    /// Become a copy of another set, in the memory this one has.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.text.clone_from(&other.text);
+        self.pairs.clone_from(&other.pairs);
+        self.n_set = other.n_set;
+    }
+
     /// Add a label as read from a source. Call [`LabelSet::sort`] after the last one.
     ///
     /// A label with an empty value is left out. The caller rules out names that occur twice.

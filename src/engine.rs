@@ -1,0 +1,183 @@
+//! From the bodies of targets to the snapshots of outputs: the pure heart of the gate.
+//!
+//! ```text
+//! target ─► Reader (bytes) ─► commit ─► ledger ┐
+//! target ─► Reader (bytes) ─► commit ─► ledger ┴► publish ─► one snapshot an output ─► Renderer
+//! ```
+//!
+//! In: what the outputs are, and the bytes of each target's body. Out: for each output a snapshot,
+//! all of the same moment. Targets are merged in the order of their numbers, whatever finished
+//! first. Nothing here knows of clocks, sockets or files; randomness comes in as a key.
+
+use std::sync::Arc;
+
+use crate::aggregate::family::Metadata;
+use crate::aggregate::merge::{MergePolicy, Rows};
+use crate::aggregate::snapshot::Snapshot;
+use crate::aggregate::table::{PublishStats, Table};
+use crate::ledger::{CleanRead, Ledger, ReadLimits, ReadStats, Reader};
+use crate::model::{FingerprintKey, Format, MetricType};
+use crate::relabel::Rules;
+
+/// One output: what `/metrics` or a subset shows.
+#[derive(Debug)]
+pub struct OutputConfig {
+    /// The subset's name; empty for the main output.
+    pub name: String,
+    /// Its rules.
+    pub rules: Rules,
+}
+
+/// What an engine does.
+#[derive(Debug)]
+pub struct EngineConfig {
+    /// The outputs, the main one first.
+    pub outputs: Vec<OutputConfig>,
+    /// Bounds on each body.
+    pub limits: ReadLimits,
+    /// How rows that feed one series are merged.
+    pub policy: MergePolicy,
+}
+
+/// One output after a commit.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// What to render.
+    pub snapshot: Arc<Snapshot>,
+    /// What merging found.
+    pub stats: PublishStats,
+}
+
+/// Ledgers, rules and output tables.
+#[derive(Debug)]
+pub struct Engine {
+    key: Arc<FingerprintKey>,
+    limits: ReadLimits,
+    outputs: Vec<Output>,
+    ledgers: Vec<Ledger>,
+}
+
+#[derive(Debug)]
+struct Output {
+    rules: Arc<Rules>,
+    table: Arc<Table>,
+}
+
+impl Engine {
+    /// An engine for `n_targets` targets. The key must be secret; see [`FingerprintKey`].
+    pub fn new(config: EngineConfig, key: FingerprintKey, n_targets: usize) -> Self {
+        let output = |output: OutputConfig| Output {
+            rules: Arc::new(output.rules),
+            table: Arc::new(Table::new(config.policy)),
+        };
+        Self {
+            key: Arc::new(key),
+            limits: config.limits,
+            outputs: config.outputs.into_iter().map(output).collect(),
+            ledgers: std::iter::repeat_with(Ledger::new).take(n_targets).collect(),
+        }
+    }
+
+    /// Start reading a body of a target.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such target.
+    pub fn reader(&mut self, target: usize, format: Format) -> Reader {
+        let outputs = self.outputs.iter();
+        let outputs = outputs.map(|output| (Arc::clone(&output.rules), Arc::clone(&output.table)));
+        self.ledgers[target].reader(Arc::clone(&self.key), outputs, self.limits, format)
+    }
+
+    /// Take over a body that ended cleanly.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such target.
+    pub fn commit(&mut self, target: usize, mut read: CleanRead) -> ReadStats {
+        self.ledgers[target].take_metadata(&mut read);
+        let metadata = self.metadata();
+        for output in &mut self.outputs {
+            if !Arc::ptr_eq(output.table.metadata(), &metadata) {
+                Arc::make_mut(&mut output.table).set_metadata(Arc::clone(&metadata));
+            }
+        }
+        let tables = self.outputs.iter_mut().map(|output| Arc::make_mut(&mut output.table));
+        self.ledgers[target].commit(read, tables)
+    }
+
+    /// Forget what a target said.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such target.
+    pub fn forget(&mut self, target: usize) {
+        self.ledgers[target].clear();
+    }
+
+    /// Merge what is committed: one snapshot an output, in the order of the configuration.
+    pub fn publish(&mut self) -> Vec<Published> {
+        let ledgers = &self.ledgers;
+        let publish = |(number, output): (usize, &mut Output)| {
+            let rows = RowsOf { ledgers, output: number };
+            let (snapshot, stats) = Arc::make_mut(&mut output.table).publish(&rows);
+            Published { snapshot: Arc::new(snapshot), stats }
+        };
+        self.outputs.iter_mut().enumerate().map(publish).collect()
+    }
+
+    /// How many rows of all targets each rule of an output drops, by the rule's number.
+    pub fn dropped_by_rule(&self, output: usize) -> Vec<(usize, usize)> {
+        let mut sums = std::collections::BTreeMap::new();
+        for ledger in &self.ledgers {
+            for (rule, n_rows) in ledger.dropped_by_rule(output) {
+                *sums.entry(rule).or_default() += n_rows;
+            }
+        }
+        sums.into_iter().collect()
+    }
+
+    /// What all targets say of families; where they contradict each other the type is unknown.
+    fn metadata(&self) -> Arc<Metadata> {
+        let mut ledgers = self.ledgers.iter().filter(|ledger| !ledger.metadata().is_empty());
+        let Some(first) = ledgers.next() else { return Arc::default() };
+        let mut all = Arc::clone(first.metadata());
+        for ledger in ledgers.filter(|ledger| !Arc::ptr_eq(ledger.metadata(), first.metadata())) {
+            let all = Arc::make_mut(&mut all);
+            for (name, meta) in ledger.metadata().iter() {
+                let known = all.entry(name.clone()).or_default();
+                if known.metric_type.is_some_and(|t| meta.metric_type.is_some_and(|m| m != t)) {
+                    known.metric_type = Some(MetricType::Unknown);
+                }
+                known.metric_type = known.metric_type.or(meta.metric_type);
+                known.help = known.help.take().or_else(|| meta.help.clone());
+                known.unit = known.unit.take().or_else(|| meta.unit.clone());
+            }
+        }
+        all
+    }
+}
+
+/// The rows of all ledgers that feed one output.
+struct RowsOf<'a> {
+    ledgers: &'a [Ledger],
+    output: usize,
+}
+
+impl Rows for RowsOf<'_> {
+    #[inline]
+    fn for_each(&self, mut visit: impl FnMut(u32, f64)) {
+        self.ledgers.iter().for_each(|ledger| ledger.for_each(self.output, &mut visit));
+    }
+
+    fn for_each_timestamp(&self, mut visit: impl FnMut(u32, i64)) {
+        self.ledgers.iter().for_each(|ledger| ledger.for_each_timestamp(self.output, &mut visit));
+    }
+
+    fn for_each_exemplar(&self, mut visit: impl FnMut(u32, &[u8])) {
+        self.ledgers.iter().for_each(|ledger| ledger.for_each_exemplar(self.output, &mut visit));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,320 @@
+//! Tests of the whole way from bytes to text, against a naive gate.
+#![expect(clippy::float_cmp, reason = "exact results")]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::LabelSet;
+use crate::parse::{Entry, Parser, check_labels, unescape};
+use crate::relabel::{Action, NameScheme, Rule, RuleSpec, Scratch, Verdict};
+use crate::render::{RenderOptions, Renderer};
+
+pub(crate) const LIMITS: ReadLimits =
+    ReadLimits { line_bytes_max: 1 << 20, series_max: 1 << 20, labels_max: 128 };
+
+fn labeldrop(regex: &str) -> Rules {
+    let spec =
+        RuleSpec { action: Action::LabelDrop, regex: Some(regex.into()), ..RuleSpec::default() };
+    Rules::new(vec![Rule::compile(&spec, NameScheme::Utf8).unwrap()])
+}
+
+fn engine(rules: Vec<Rules>, policy: MergePolicy) -> Engine {
+    let outputs = rules
+        .into_iter()
+        .enumerate()
+        .map(|(n, rules)| OutputConfig { name: n.to_string(), rules })
+        .collect();
+    let mut state = 1_u64;
+    let key = FingerprintKey::new(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(7);
+        state
+    });
+    Engine::new(EngineConfig { outputs, limits: LIMITS, policy }, key, 1)
+}
+
+fn read(engine: &mut Engine, body: &[u8], chunk_bytes: usize) -> Result<ReadStats, String> {
+    let mut reader = engine.reader(0, Format::Text);
+    for chunk in body.chunks(chunk_bytes) {
+        reader.push(chunk).map_err(|e| e.to_string())?;
+    }
+    let read = reader.finish().map_err(|e| e.to_string())?;
+    Ok(engine.commit(0, read))
+}
+
+fn render(published: &Published) -> String {
+    let options =
+        RenderOptions { escaping: crate::model::Escaping::AllowUtf8, ..RenderOptions::default() };
+    let mut renderer = Renderer::new(Arc::clone(&published.snapshot), options);
+    let mut out = Vec::new();
+    while renderer.fill(&mut out, 64) {}
+    String::from_utf8(out).unwrap()
+}
+
+fn gate(engine: &mut Engine, body: &str) -> String {
+    read(engine, body.as_bytes(), 7).unwrap();
+    render(&engine.publish()[0])
+}
+
+#[test]
+fn a_known_body_is_only_compared() {
+    let mut engine = engine(vec![labeldrop("path")], MergePolicy::Typed);
+    let body = |n: u32| {
+        let lines: Vec<String> = (0..500)
+            .map(|i| format!("m_total{{a=\"{}\",path=\"/{i}\"}} {}\n", i / 10, i + n))
+            .collect();
+        format!("# TYPE m_total counter\n{}", lines.concat())
+    };
+    for n in 0..4 {
+        let stats = read(&mut engine, body(n).as_bytes(), 1000).unwrap();
+        assert_eq!(stats.n_cold, if n == 0 { 500 } else { 0 }, "scrape {n}");
+        let published = engine.publish();
+        assert_eq!(published[0].stats.n_series, 50);
+        let first = render(&published[0]).lines().nth(1).unwrap().to_owned();
+        assert_eq!(first, format!("m_total{{a=\"0\"}} {}", 45 + 10 * n));
+    }
+}
+
+#[test]
+fn a_refused_body_changes_nothing() {
+    let mut engine = engine(vec![Rules::default()], MergePolicy::Typed);
+    assert_eq!(gate(&mut engine, "a 1\nb 2\n"), "a 1\nb 2\n");
+    for bad in ["a 7\nb 8\nc", "a 7\nb{x=\"1\",x=\"2\"} 8\n", "a 9\nb 1e400\n", "a 5\nb 6 \r\n"] {
+        assert!(read(&mut engine, bad.as_bytes(), 3).is_err(), "{bad:?}");
+        assert_eq!(render(&engine.publish()[0]), "a 1\nb 2\n");
+    }
+}
+
+#[test]
+fn errors_say_where() {
+    let mut engine = engine(vec![Rules::default()], MergePolicy::Typed);
+    gate(&mut engine, "a 1\nb 2\n");
+    let error = read(&mut engine, b"a 1\nb{c=\"d\" 2\n", 100).unwrap_err();
+    assert!(error.starts_with("line 2, column 9: expected"), "{error}");
+}
+
+#[test]
+fn everything_about_a_line_may_change() {
+    let mut engine = engine(vec![Rules::default()], MergePolicy::Typed);
+    let bodies = [
+        "# TYPE a gauge\na{x=\"1\"} 1\na{x=\"2\"} 2 1000\nb 3\n",
+        "# TYPE a gauge\na{x=\"1\"} 1 5\na{x=\"2\"} 2\nb 3",
+        "# TYPE a gauge\na{x=\"2\"} 4\na{x=\"1\"} 3\nb NaN\n",
+        "# TYPE a gauge\nb 3\na{x=\"3\"} 4\na{x=\"1\"}    3\n",
+        "# TYPE a gauge\n# some comment\nb 3\n\n  \na{x=\"3\"} 4\na{x=\"1\"}    3\n",
+        "a{x=\"1\"}1\n",
+        "",
+        "# HELP a first\n# TYPE a counter\na 1.5\n",
+    ];
+    let expect = [
+        "# TYPE a gauge\na{x=\"1\"} 1\na{x=\"2\"} 2 1000\nb 3\n",
+        "# TYPE a gauge\na{x=\"1\"} 1 5\na{x=\"2\"} 2\nb 3\n",
+        "# TYPE a gauge\na{x=\"1\"} 3\na{x=\"2\"} 4\nb NaN\n",
+        "# TYPE a gauge\na{x=\"1\"} 3\na{x=\"3\"} 4\nb 3\n",
+        "# TYPE a gauge\na{x=\"1\"} 3\na{x=\"3\"} 4\nb 3\n",
+        "a{x=\"1\"} 1\n",
+        "",
+        "# HELP a first\n# TYPE a counter\na 1.5\n",
+    ];
+    for _ in 0..2 {
+        for (body, expect) in bodies.iter().zip(expect) {
+            assert_eq!(gate(&mut engine, body), expect, "{body}");
+            assert_eq!(gate(&mut engine, body), expect, "{body} again");
+        }
+    }
+}
+
+#[test]
+fn a_value_with_a_newline_is_one_line() {
+    let mut engine = engine(vec![Rules::default()], MergePolicy::Typed);
+    for _ in 0..3 {
+        let out = gate(&mut engine, "a 1\nb{x=\"1\n2\"} 5\nc 1\n");
+        assert_eq!(out, "a 1\nb{x=\"1\\n2\"} 5\nc 1\n");
+    }
+}
+
+/// What the gate should give: (series, value), worked out line by line without any memory.
+fn naive(body: &[u8], rules: &Rules) -> Option<Series> {
+    let mut out: BTreeMap<Vec<(Vec<u8>, Vec<u8>)>, Vec<f64>> = BTreeMap::new();
+    let mut take = |line: &[u8], entry: Entry<'_>, tokens: &crate::parse::SampleTokens| {
+        if entry != Entry::Sample {
+            return Ok(());
+        }
+        check_labels(line, tokens)?;
+        let decode = |span: crate::model::Span| {
+            let mut text = Vec::new();
+            unescape(span.of(line), &mut text);
+            text
+        };
+        let mut set = LabelSet::new();
+        set.push(b"__name__", &decode(tokens.name));
+        for label in &tokens.labels {
+            set.push(&decode(label.name), &decode(label.value));
+        }
+        set.sort();
+        if rules.apply(&mut set, &mut Scratch::default()) == Verdict::Keep {
+            let key = set.iter().map(|(n, v)| (n.to_vec(), v.to_vec())).collect();
+            out.entry(key).or_default().push(tokens.value);
+        }
+        Ok(())
+    };
+    let mut parser = Parser::new(Format::Text);
+    parser.push(body, &mut take).ok()?;
+    parser.finish(&mut take).ok()?;
+    Some(
+        out.into_iter().map(|(k, mut v)| (k, crate::aggregate::exact::exact_sum(&mut v))).collect(),
+    )
+}
+
+/// The series and values of a text, by the naive gate without rules.
+fn series_of(text: &str) -> Series {
+    naive(text.as_bytes(), &Rules::default()).expect("rendered text parses")
+}
+
+type Series = BTreeMap<Vec<(Vec<u8>, Vec<u8>)>, f64>;
+
+/// The series that differ, readably.
+fn differences(a: &Series, b: &Series) -> Vec<String> {
+    let bits = |v: Option<&f64>| v.map(|v| if *v == 0.0 { 0 } else { v.to_bits() });
+    let show = |key: &Vec<(Vec<u8>, Vec<u8>)>| {
+        let text = String::from_utf8_lossy;
+        let labels: Vec<String> =
+            key.iter().map(|(n, v)| format!("{}={:?}", text(n), text(v))).collect();
+        format!("{} {:?} {:?}", labels.join(","), a.get(key), b.get(key))
+    };
+    a.keys().chain(b.keys()).filter(|k| bits(a.get(*k)) != bits(b.get(*k))).map(show).collect()
+}
+
+/// A series out of a small world, so that the same ones come again in another order.
+fn series() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => (0..4_u8, 0..5_u8, 0..12_u8).prop_map(|(name, a, path)| {
+            format!("metric_{name}_with_a_long_name{{a=\"value {a}\",path=\"/p/{path}\",z=\"tail\"}}")
+        }),
+        2 => (0..3_u8, 0..3_u8).prop_map(|(a, b)| format!("m{{a=\"{a}\\\"x\\\\\", b = \"\\n{b}\",}}")),
+        1 => (0..3_u8).prop_map(|a| format!("{{\"my.metric\",\"a.b\"=\"{a}\"}}")),
+        1 => (0..3_u8).prop_map(|a| format!("bare_{a}")),
+        1 => (0..3_u8).prop_map(|a| format!("n{{a=\"x\n{a}\"}}")),
+        1 => (0..2_u8).prop_map(|a| format!("\tm {{a=\"{a}\",empty=\"\"}}")),
+    ]
+}
+
+fn line() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        6 => (0..10_000_000_u32).prop_map(|v| v.to_string()),
+        2 => any::<i16>().prop_map(|v| (f64::from(v) / 7.0).to_string()),
+        1 => Just("NaN".to_owned()),
+        1 => Just("+Inf".to_owned()),
+        1 => Just("1.5e+07".to_owned()),
+    ];
+    prop_oneof![
+        20 => (series(), value).prop_map(|(series, value)| format!("{series} {value}\n")),
+        1 => Just("# HELP m text\n".to_owned()),
+        1 => Just("# a comment\n".to_owned()),
+        1 => Just("\n".to_owned()),
+    ]
+}
+
+/// How one body becomes the next.
+#[derive(Clone, Debug)]
+enum Edit {
+    Insert(prop::sample::Index, Vec<String>),
+    Remove(prop::sample::Index, usize),
+    Move(prop::sample::Index, usize, prop::sample::Index),
+    Values,
+    Break(prop::sample::Index),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let index = any::<prop::sample::Index>;
+    prop_oneof![
+        3 => (index(), proptest::collection::vec(line(), 1..30)).prop_map(|(i, l)| Edit::Insert(i, l)),
+        3 => (index(), 1..90_usize).prop_map(|(i, n)| Edit::Remove(i, n)),
+        2 => (index(), 1..90_usize, index()).prop_map(|(i, n, j)| Edit::Move(i, n, j)),
+        2 => Just(Edit::Values),
+        1 => index().prop_map(Edit::Break),
+    ]
+}
+
+fn apply(lines: &mut Vec<String>, edit: &Edit) {
+    match edit {
+        Edit::Insert(at, new) => {
+            let at = at.index(lines.len() + 1);
+            lines.splice(at..at, new.iter().cloned());
+        }
+        Edit::Remove(at, n) => {
+            let at = at.index(lines.len() + 1);
+            lines.drain(at..(at + n).min(lines.len()));
+        }
+        Edit::Move(from, n, to) => {
+            let from = from.index(lines.len() + 1);
+            let moved: Vec<String> = lines.drain(from..(from + n).min(lines.len())).collect();
+            let to = to.index(lines.len() + 1);
+            lines.splice(to..to, moved);
+        }
+        Edit::Values => {
+            for line in lines.iter_mut().filter(|line| line.ends_with("0\n")) {
+                *line = format!("{}1\n", &line[..line.len() - 2]);
+            }
+        }
+        Edit::Break(at) => {
+            if !lines.is_empty() {
+                let at = at.index(lines.len());
+                lines[at].insert(0, '}');
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Whatever a target does from scrape to scrape, and wherever its bodies are cut, the gate
+    /// gives what a gate without memory gives, and refuses what that refuses.
+    #[test]
+    fn the_ledger_changes_nothing_but_the_cost(
+        lines in proptest::collection::vec(line(), 0..250),
+        edits in proptest::collection::vec(edit(), 0..8),
+        chunk_bytes in prop_oneof![1..50_usize, 50..5000_usize, Just(1 << 20)],
+    ) {
+        let rules = || vec![labeldrop("path|b"), Rules::default()];
+        let mut engine = engine(rules(), MergePolicy::Sum);
+        let mut lines = lines;
+        let mut last = vec![BTreeMap::new(), BTreeMap::new()];
+        for edit in std::iter::once(&Edit::Values).chain(&edits) {
+            apply(&mut lines, edit);
+            let body = lines.concat().into_bytes();
+            let expect: Option<Vec<_>> = rules().iter().map(|rules| naive(&body, rules)).collect();
+            let read = read(&mut engine, &body, chunk_bytes);
+            prop_assert_eq!(read.is_ok(), expect.is_some(), "{:?}", read);
+            last = expect.unwrap_or(last);
+            for (published, expect) in engine.publish().iter().zip(&last) {
+                let wrong = differences(&series_of(&render(published)), expect);
+                prop_assert!(wrong.is_empty(), "{:#?}", wrong);
+            }
+            if let Edit::Break(_) = edit {
+                lines.retain(|line| !line.starts_with('}'));
+            }
+        }
+    }
+
+    /// The same lines in another order give the same bytes.
+    #[test]
+    fn the_order_of_lines_does_not_matter(
+        lines in proptest::collection::vec(line(), 0..100).prop_shuffle(),
+        other in any::<u64>(),
+    ) {
+        let mut shuffled = lines.clone();
+        let mut state = other;
+        for at in (1..shuffled.len()).rev() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            shuffled.swap(at, (state >> 33) as usize % (at + 1));
+        }
+        let out = |lines: &[String]| {
+            let mut engine = engine(vec![labeldrop("path")], MergePolicy::Typed);
+            gate(&mut engine, &lines.concat())
+        };
+        prop_assert_eq!(out(&lines), out(&shuffled));
+    }
+}

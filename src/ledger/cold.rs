@@ -1,0 +1,153 @@
+//! Lines not met before: labels, rules, output series.
+
+use std::sync::Arc;
+
+use crate::aggregate::series::{NewSeries, SeriesHasher, SeriesText};
+use crate::aggregate::table::Table;
+use crate::ledger::{NEW, dropped_by};
+use crate::model::label::METRIC_NAME;
+use crate::model::{FingerprintKey, LabelSet, Span};
+use crate::parse::{SampleTokens, unescape};
+use crate::relabel::{Rules, Scratch, Verdict};
+
+/// The rules of one output.
+pub type OutputRules = Arc<Rules>;
+
+/// What turns a new line into slots.
+#[derive(Debug)]
+pub(super) struct Cold {
+    key: Arc<FingerprintKey>,
+    outputs: Vec<Output>,
+    /// The labels of the line, for the next output to start from.
+    input: LabelSet,
+    unescaped: Vec<u8>,
+    scratch: Scratch,
+    /// Samples whose name the rules removed; they keep the name they had.
+    pub(super) n_nameless: u64,
+}
+
+/// One output as the reader sees it.
+#[derive(Debug)]
+struct Output {
+    rules: OutputRules,
+    table: Arc<Table>,
+    new: NewSeries,
+    hasher: SeriesHasher,
+    labels: LabelSet,
+    series: SeriesText,
+    respelt: Vec<(u32, f64)>,
+}
+
+/// What reading brought for one output.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Series its table does not know.
+    pub(super) new: NewSeries,
+    /// Slots whose bound is spelt another way here, and the bound.
+    pub(super) respelt: Vec<(u32, f64)>,
+}
+
+impl Cold {
+    pub(super) fn new(
+        key: Arc<FingerprintKey>,
+        outputs: impl Iterator<Item = (OutputRules, Arc<Table>)>,
+    ) -> Self {
+        let outputs = outputs.map(|(rules, table)| Output {
+            rules,
+            table,
+            new: NewSeries::default(),
+            hasher: SeriesHasher::default(),
+            labels: LabelSet::new(),
+            series: SeriesText::default(),
+            respelt: Vec::new(),
+        });
+        Self {
+            key,
+            outputs: outputs.collect(),
+            input: LabelSet::new(),
+            unescaped: Vec::new(),
+            scratch: Scratch::default(),
+            n_nameless: 0,
+        }
+    }
+
+    /// Decide a sample: its slot in each output is appended to `slots`.
+    pub(super) fn decide(&mut self, line: &[u8], tokens: &SampleTokens, slots: &mut Vec<u32>) {
+        self.load(line, tokens);
+        for output in &mut self.outputs {
+            let slot =
+                output.decide(&self.key, &self.input, &mut self.scratch, &mut self.n_nameless);
+            slots.push(slot);
+        }
+    }
+
+    /// Read the labels of a line, decoded, into `input`.
+    fn load(&mut self, line: &[u8], tokens: &SampleTokens) {
+        let input = &mut self.input;
+        input.clear();
+        input.load_text(line.get(..tokens.value_start).unwrap_or(line));
+        let mut decode = |input: &mut LabelSet, span: Span, is_escaped: bool| {
+            if !is_escaped {
+                return span;
+            }
+            self.unescaped.clear();
+            unescape(span.of(line), &mut self.unescaped);
+            input.store(&self.unescaped)
+        };
+        let name = decode(input, tokens.name, tokens.name_escaped);
+        let metric_name = input.store(METRIC_NAME);
+        input.push_span(metric_name, name);
+        for label in &tokens.labels {
+            let name = decode(input, label.name, label.name_escaped);
+            let value = decode(input, label.value, label.value_escaped);
+            input.push_span(name, value);
+        }
+        input.sort();
+    }
+
+    /// What was found, output by output.
+    pub(super) fn finish(self) -> Vec<Found> {
+        let found = |output: Output| Found { new: output.new, respelt: output.respelt };
+        self.outputs.into_iter().map(found).collect()
+    }
+
+    /// How many outputs there are.
+    pub(super) fn n_outputs(&self) -> usize {
+        self.outputs.len()
+    }
+}
+
+impl Output {
+    fn decide(
+        &mut self,
+        key: &FingerprintKey,
+        input: &LabelSet,
+        scratch: &mut Scratch,
+        n_nameless: &mut u64,
+    ) -> u32 {
+        let labels = if self.rules.is_empty() {
+            input
+        } else {
+            self.labels.copy_from(input);
+            if let Verdict::Drop { rule } = self.rules.apply(&mut self.labels, scratch) {
+                return dropped_by(rule);
+            }
+            if self.labels.metric_name().is_empty() {
+                *n_nameless += 1;
+                self.labels.set(METRIC_NAME, input.metric_name());
+            }
+            &self.labels
+        };
+        self.series.load(labels);
+        let fingerprint = self.hasher.fingerprint(key, &self.series);
+        match self.table.find(fingerprint) {
+            Some(slot) => {
+                if !self.series.bound_text.is_empty() && self.table.is_respelt(slot, &self.series) {
+                    self.respelt.push((slot, self.series.bound.value));
+                }
+                slot
+            }
+            None => NEW | self.new.intern(fingerprint, &self.series, input.metric_name()),
+        }
+    }
+}

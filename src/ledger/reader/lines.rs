@@ -1,0 +1,194 @@
+//! The slow half of reading: lines that were not predicted.
+
+use super::{Mode, Next, ReadError, Reader};
+use crate::ledger::block::{Block, RowKind};
+use crate::ledger::compare::same;
+use crate::ledger::meta::MetaLines;
+use crate::ledger::predict::{ValuePart, value_part};
+use crate::ledger::resync::Index;
+use crate::parse::{Entry, check_labels};
+use std::sync::Arc;
+
+/// After this many lines in a row that were not found, only each 16th is searched for in the block.
+const SEARCHES: usize = 8;
+
+impl Reader {
+    /// Read a line that should be one of the written-out rows of a block, most likely `row`.
+    pub(super) fn resync(
+        &mut self,
+        block_at: usize,
+        row: usize,
+        buffer: &[u8],
+        at: usize,
+        last: bool,
+    ) -> Result<Next, ReadError> {
+        if row >= self.decoded.len() {
+            self.leave_decoded(block_at);
+            return Ok(Next::At(at));
+        }
+        let base = Arc::clone(&self.base);
+        let block = &base.blocks[block_at];
+        match self.match_decoded(block, row, buffer, at) {
+            Some(part) => {
+                self.document.pass_sample();
+                self.take_row(block_at, block, row, Some((part, buffer, at)));
+                self.check_n_series()?;
+                Ok(Next::At(part.end))
+            }
+            None => self.read_line(buffer, at, last),
+        }
+    }
+
+    /// The value of the line at `at`, if the line is this row.
+    fn match_decoded(
+        &self,
+        block: &Block,
+        row: usize,
+        buffer: &[u8],
+        at: usize,
+    ) -> Option<ValuePart> {
+        if block.heads[row].kind != RowKind::Sample || self.is_mid_entry || self.document.is_ended()
+        {
+            return None;
+        }
+        let text = self.decoded.text(row);
+        let line = buffer.get(at..at + text.len())?;
+        if !same(line, text) {
+            return None;
+        }
+        value_part(self.document.format(), buffer, at + text.len()).ok()
+    }
+
+    /// Take over an old row. For a sample its value is in the buffer or, parsed, in the tokens.
+    fn take_row(
+        &mut self,
+        block_at: usize,
+        block: &Block,
+        row: usize,
+        read: Option<(ValuePart, &[u8], usize)>,
+    ) {
+        self.n_missed = 0;
+        if self.builder.is_full() {
+            self.close_block();
+        }
+        let text = self.decoded.text(row);
+        let n_metas = block.heads[..row].iter().filter(|head| head.kind == RowKind::Meta).count();
+        if block.heads[row].kind == RowKind::Meta {
+            let number = block.metas[n_metas];
+            self.read.meta_numbers.push(number);
+            self.builder.push_meta(text, number);
+        } else {
+            let n_outputs = self.cold.n_outputs();
+            let first = (row - n_metas) * n_outputs;
+            if let Some((part, buffer, at)) = read {
+                self.read.push(part, buffer, at + text.len());
+            }
+            self.builder.push_sample(text, &block.slots[first..first + n_outputs]);
+        }
+        self.mode = Mode::Resyncing(block_at, row + 1);
+    }
+
+    /// Parse a line and find out what it is.
+    pub(super) fn read_line(
+        &mut self,
+        buffer: &[u8],
+        at: usize,
+        last: bool,
+    ) -> Result<Next, ReadError> {
+        let rest = &buffer[at..];
+        let is_behind_end = self.document.is_ended();
+        let Some((entry, n_bytes)) = self.document.next(rest, last, &mut self.tokens)? else {
+            self.is_mid_entry = true;
+            return Ok(Next::NeedMore(at));
+        };
+        self.is_mid_entry = false;
+        let line = &rest[..n_bytes];
+        match entry {
+            Entry::Sample => self.sample(line)?,
+            _ if is_behind_end => {}
+            entry => self.meta(line, entry),
+        }
+        Ok(Next::At(at + n_bytes))
+    }
+
+    fn sample(&mut self, line: &[u8]) -> Result<(), ReadError> {
+        let text = &line[..self.tokens.value_start];
+        if let Some((block_at, row)) = self.find(text, RowKind::Sample) {
+            let base = Arc::clone(&self.base);
+            self.stage(line);
+            self.take_row(block_at, &base.blocks[block_at], row, None);
+            return self.check_n_series();
+        }
+        self.check_labels(line)?;
+        self.slots.clear();
+        self.cold.decide(line, &self.tokens, &mut self.slots);
+        if self.builder.is_full() {
+            self.close_block();
+        }
+        self.builder.push_sample(text, &self.slots);
+        self.stage(line);
+        self.read.n_cold += 1;
+        self.check_n_series()
+    }
+
+    fn check_labels(&self, line: &[u8]) -> Result<(), ReadError> {
+        let (n_labels, max) = (self.tokens.labels.len(), self.limits.labels_max);
+        if n_labels > max {
+            let line = self.document.stats().n_lines;
+            return Err(ReadError::TooManyLabels { line, n_labels, max });
+        }
+        check_labels(line, &self.tokens)
+            .map_err(|error| self.document.locate_last(error, line).into())
+    }
+
+    /// Stage the sample in the tokens.
+    fn stage(&mut self, line: &[u8]) {
+        let Self { tokens, read, .. } = self;
+        if tokens.timestamp_ms.is_some() || tokens.exemplar.is_some() {
+            read.note(tokens.timestamp_ms, tokens.exemplar.map(|span| span.of(line)));
+        }
+        read.values.push(tokens.value);
+    }
+
+    fn meta(&mut self, line: &[u8], entry: Entry<'_>) {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        if let Some((block_at, row)) = self.find(text, RowKind::Meta) {
+            let base = Arc::clone(&self.base);
+            self.take_row(block_at, &base.blocks[block_at], row, None);
+            return;
+        }
+        let format = self.document.format();
+        let number = MetaLines::number(&mut self.read.metas, format, text, entry);
+        self.read.meta_numbers.push(number);
+        if self.builder.is_full() {
+            self.close_block();
+        }
+        self.builder.push_meta(text, number);
+    }
+
+    /// Find a line among the old rows: in the rest of the block at hand, or at the start of any.
+    fn find(&mut self, text: &[u8], kind: RowKind) -> Option<(usize, usize)> {
+        if self.base.blocks.is_empty() || text.is_empty() {
+            return None;
+        }
+        let base = Arc::clone(&self.base);
+        self.n_missed += 1;
+        if let Mode::Resyncing(block_at, next) = self.mode
+            && (self.n_missed <= SEARCHES || self.n_missed.is_multiple_of(16))
+        {
+            let heads = &base.blocks[block_at].heads;
+            let is_it =
+                |row: &usize| heads[*row].kind == kind && same(self.decoded.text(*row), text);
+            if let Some(row) = (next..self.decoded.len()).find(is_it) {
+                return Some((block_at, row));
+            }
+        }
+        let index = self.index.get_or_insert_with(|| Index::new(&base.blocks));
+        let block_at = index.find(&base.blocks, text)?;
+        if self.is_used[block_at] || base.blocks[block_at].heads[0].kind != kind {
+            return None;
+        }
+        self.enter_decoded(block_at);
+        Some((block_at, 0))
+    }
+}
