@@ -16,7 +16,13 @@ pub mod model;
 pub mod parse;
 pub mod relabel;
 
+//! - [`config`]: YAML → validated values, or every error with its place.
+
 pub mod aggregate;
+pub mod config;
+pub mod model;
+pub mod parse;
+pub mod relabel;
 pub mod render;
 
 pub mod ledger;

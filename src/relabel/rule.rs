@@ -139,6 +139,19 @@ impl Rule {
         }
     }
 
+    /// Whether the rule's expression matches the empty value; true if it has none.
+    pub fn matches_empty(&self) -> bool {
+        match &self.task {
+            Task::Keep(matcher)
+            | Task::Drop(matcher)
+            | Task::Replace { matcher, .. }
+            | Task::LabelMap { matcher, .. }
+            | Task::LabelDrop(matcher)
+            | Task::LabelKeep(matcher) => matcher.is_match(b""),
+            _ => true,
+        }
+    }
+
     /// Whether the rule deletes a label of this name, whatever its value.
     pub fn deletes(&self, name: &[u8]) -> bool {
         match &self.task {

@@ -1,6 +1,7 @@
 //! A rule as somebody wrote it, and what can be wrong with it.
 
 use crate::relabel::case;
+use crate::relabel::matcher::Matcher;
 use std::fmt;
 
 /// The eleven things a rule can do.
@@ -288,6 +289,14 @@ impl RuleSpec {
             Action::LabelDrop | Action::LabelKeep => self.need_regex_only(),
             Action::Keep | Action::Drop => Ok(()),
         }
+    }
+
+    /// Everything that is wrong: what [`RuleSpec::validate`] finds first, and the regular
+    /// expression.
+    pub fn problems(&self, scheme: NameScheme) -> Vec<RuleError> {
+        let regex = Matcher::new(self.regex(), false)
+            .map_err(|error| RuleError { field: Field::Regex, message: error.to_string() });
+        [self.validate(scheme).err(), regex.err()].into_iter().flatten().collect()
     }
 
     fn need_target(&self) -> Result<(), RuleError> {
