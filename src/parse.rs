@@ -50,7 +50,7 @@ use crate::model::Span;
 /// Parse one entry: a logical line, with or without its final newline.
 ///
 /// The entry borrows from `line`; a sample's parts are written to `tokens`, as offsets into
-/// `line`. Where a line ends is [`EntryScan`]'s to say. What follows the first entry is ignored.
+/// `line`. Where a line ends is [`EntryScan`]'s to say. Bytes behind the first entry are ignored.
 ///
 /// # Errors
 ///
@@ -60,10 +60,21 @@ pub fn parse_entry<'a>(
     line: &'a [u8],
     tokens: &mut SampleTokens,
 ) -> Result<Entry<'a>, EntryError> {
-    match format {
-        Format::Text => text::entry(line, tokens),
-        Format::OpenMetrics => open_metrics::entry(line, tokens),
-    }
+    parse_first(format, line, tokens).map(|(entry, _)| entry)
+}
+
+/// Parse the entry `line` starts with, and say how many bytes it takes, its newline included.
+fn parse_first<'a>(
+    format: Format,
+    line: &'a [u8],
+    tokens: &mut SampleTokens,
+) -> Result<(Entry<'a>, usize), EntryError> {
+    let mut cursor = grammar::Cursor::new(format, line);
+    let entry = match format {
+        Format::Text => text::entry(&mut cursor, tokens)?,
+        Format::OpenMetrics => open_metrics::entry(&mut cursor, tokens)?,
+    };
+    Ok((entry, (cursor.at + 1).min(line.len())))
 }
 
 /// Parse what stands behind a series and the blanks after it: value, timestamp, exemplar.

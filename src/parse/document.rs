@@ -2,7 +2,7 @@
 
 use crate::model::Format;
 use crate::parse::error::{EntryError, ParseError, ParseErrorKind};
-use crate::parse::parse_entry;
+use crate::parse::parse_first;
 use crate::parse::scan::EntryScan;
 use crate::parse::token::{Entry, SampleTokens};
 
@@ -90,7 +90,7 @@ impl Document {
     ///
     /// `None`: more bytes are needed (or, with `last`, there are none left). Call again with the
     /// same bytes and more behind them. `last`: no more will come. Sample offsets count from the
-    /// start of `input`. A blank or comment entry may stand for bytes that are skipped.
+    /// start of `input`. A blank entry may stand for bytes that are skipped.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl Document {
         if self.place != Place::Body
             && let Some(n_bytes) = self.skip(input)?
         {
-            return Ok((n_bytes > 0).then_some((Entry::Comment, n_bytes)));
+            return Ok((n_bytes > 0).then_some((Entry::Blank, n_bytes)));
         }
         let n_bytes = match self.scan.find(self.format, input) {
             Some(n_bytes) => n_bytes,
@@ -114,8 +114,9 @@ impl Document {
         };
         self.check_length(input, n_bytes)?;
         let line = &input[..n_bytes];
-        let entry = parse_entry(self.format, line, tokens).map_err(|e| self.locate(e, line))?;
-        self.advance(line, entry);
+        let (entry, n_bytes) =
+            parse_first(self.format, line, tokens).map_err(|error| self.locate(error, line))?;
+        self.advance(&line[..n_bytes], entry);
         Ok(Some((entry, n_bytes)))
     }
 

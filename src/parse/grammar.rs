@@ -249,6 +249,18 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// The name of a HELP, TYPE or UNIT line, without quotes, and whether it holds backslashes.
+pub(super) fn meta_name<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a [u8], bool), EntryError> {
+    if cursor.peek() == Some(b'"') {
+        let quoted = cursor.quoted_name()?;
+        return Ok((quoted.span.of(cursor.line), quoted.escaped));
+    }
+    match cursor.metric_name() {
+        Some(span) => Ok((span.of(cursor.line), false)),
+        None => cursor.error(ParseErrorKind::MetaName),
+    }
+}
+
 /// What may stand in quotes besides text.
 #[derive(Clone, Copy, Debug)]
 struct Rules {

@@ -1,25 +1,23 @@
 //! OpenMetrics 1.0 (and 0.0.1).
 
-use crate::model::Format;
 use crate::model::MetricType;
 use crate::model::Span;
 use crate::parse::error::{EntryError, ParseErrorKind};
-use crate::parse::grammar::{Cursor, Quoted};
+use crate::parse::grammar::{Cursor, meta_name};
 use crate::parse::token::{Entry, SampleTokens};
 
-/// Parse one entry.
+/// Parse the entry that starts where the cursor stands; leave it at the newline behind the entry.
 pub(super) fn entry<'a>(
-    line: &'a [u8],
+    cursor: &mut Cursor<'a>,
     tokens: &mut SampleTokens,
 ) -> Result<Entry<'a>, EntryError> {
-    let cursor = Cursor::new(Format::OpenMetrics, line);
     match cursor.peek() {
         Some(b'#') => meta(cursor),
         _ => sample(cursor, tokens).map(|()| Entry::Sample),
     }
 }
 
-fn sample(mut cursor: Cursor<'_>, tokens: &mut SampleTokens) -> Result<(), EntryError> {
+fn sample(cursor: &mut Cursor<'_>, tokens: &mut SampleTokens) -> Result<(), EntryError> {
     tokens.clear();
     if let Some(name) = cursor.metric_name() {
         tokens.name = name;
@@ -32,7 +30,7 @@ fn sample(mut cursor: Cursor<'_>, tokens: &mut SampleTokens) -> Result<(), Entry
     if !cursor.eat(b' ') {
         return cursor.error(ParseErrorKind::Value);
     }
-    value_part(&mut cursor, tokens)
+    value_part(cursor, tokens)
 }
 
 /// Value, timestamp and exemplar, to the end of the line. The space before has been read.
@@ -95,77 +93,71 @@ fn line_end(cursor: &Cursor<'_>) -> Result<(), EntryError> {
 }
 
 /// A line that starts with `#`.
-fn meta(mut cursor: Cursor<'_>) -> Result<Entry<'_>, EntryError> {
+fn meta<'a>(cursor: &mut Cursor<'a>) -> Result<Entry<'a>, EntryError> {
     cursor.at += 1;
     if !cursor.eat(b' ') {
         return cursor.error(ParseErrorKind::MetaWord);
     }
-    if let Some(mut cursor) = behind_word(cursor, b"EOF") {
-        cursor.eat(b'\n');
-        cursor.eat_nuls();
-        return match cursor.peek() {
-            None => Ok(Entry::Eof),
-            Some(_) => cursor.error(ParseErrorKind::DataAfterEof),
-        };
-    }
-    if let Some(cursor) = behind_word(cursor, b"HELP ") {
-        let (name, text, at) = name_and_text(cursor)?;
+    if eat_word(cursor, b"HELP ") {
+        let (name, name_escaped) = meta_name(cursor)?;
+        let (text, start) = meta_text(cursor)?;
         if std::str::from_utf8(text).is_err() {
-            return cursor.error_at(at, ParseErrorKind::HelpNotUtf8);
+            return cursor.error_at(start, ParseErrorKind::HelpNotUtf8);
         }
-        return Ok(Entry::Help {
-            name: name.span.of(cursor.line),
-            name_escaped: name.escaped,
-            text,
-        });
+        return Ok(Entry::Help { name, name_escaped, text });
     }
-    if let Some(cursor) = behind_word(cursor, b"TYPE ") {
-        let (name, text, at) = name_and_text(cursor)?;
+    if eat_word(cursor, b"TYPE ") {
+        let (name, name_escaped) = meta_name(cursor)?;
+        let (text, start) = meta_text(cursor)?;
         let Some(metric_type) = metric_type(text) else {
-            return cursor.error_at(at, ParseErrorKind::MetricType);
+            return cursor.error_at(start, ParseErrorKind::MetricType);
         };
-        let (name, name_escaped) = (name.span.of(cursor.line), name.escaped);
         return Ok(Entry::Type { name, name_escaped, metric_type });
     }
-    if let Some(cursor) = behind_word(cursor, b"UNIT ") {
-        let (quoted, unit, at) = name_and_text(cursor)?;
-        let name = quoted.span.of(cursor.line);
+    if eat_word(cursor, b"UNIT ") {
+        let (name, name_escaped) = meta_name(cursor)?;
+        let (unit, start) = meta_text(cursor)?;
         if !unit.is_empty() && name.strip_suffix(unit).is_none_or(|base| !base.ends_with(b"_")) {
-            return cursor.error_at(at, ParseErrorKind::UnitNotInName);
+            return cursor.error_at(start, ParseErrorKind::UnitNotInName);
         }
-        return Ok(Entry::Unit { name, name_escaped: quoted.escaped, unit });
+        return Ok(Entry::Unit { name, name_escaped, unit });
+    }
+    if eat_word(cursor, b"EOF") {
+        return eof(cursor);
     }
     cursor.error(ParseErrorKind::MetaWord)
 }
 
-/// The place behind `word`; NUL bytes after each of its bytes do not count.
-fn behind_word<'a>(mut cursor: Cursor<'a>, word: &[u8]) -> Option<Cursor<'a>> {
-    for &byte in word {
-        if !cursor.eat(byte) {
-            return None;
-        }
-        cursor.eat_nuls();
-    }
-    Some(cursor)
+/// Behind the last entry only NUL bytes may stand.
+fn eof<'a>(cursor: &mut Cursor<'a>) -> Result<Entry<'a>, EntryError> {
+    let mut ahead = *cursor;
+    ahead.eat(b'\n');
+    ahead.eat_nuls();
+    if ahead.peek().is_none() { Ok(Entry::Eof) } else { ahead.error(ParseErrorKind::DataAfterEof) }
 }
 
-/// The name, the text behind it and the one space between, and where the text stands.
-fn name_and_text(mut cursor: Cursor<'_>) -> Result<(Quoted, &[u8], usize), EntryError> {
-    let name = if cursor.peek() == Some(b'"') {
-        cursor.quoted_name()?
-    } else {
-        let Some(span) = cursor.metric_name() else {
-            return cursor.error(ParseErrorKind::MetaName);
-        };
-        Quoted { span, escaped: false }
-    };
+/// Step over `word`; NUL bytes after each of its bytes do not count.
+fn eat_word(cursor: &mut Cursor<'_>, word: &[u8]) -> bool {
+    let mut ahead = *cursor;
+    for &byte in word {
+        if !ahead.eat(byte) {
+            return false;
+        }
+        ahead.eat_nuls();
+    }
+    *cursor = ahead;
+    true
+}
+
+/// The text behind the name and one space, and where it starts.
+fn meta_text<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a [u8], usize), EntryError> {
     if !cursor.eat(b' ') {
         return cursor.error(ParseErrorKind::MetaText);
     }
     let start = cursor.at;
     let text = cursor.eat_line();
-    line_end(&cursor)?;
-    Ok((name, text, start))
+    line_end(cursor)?;
+    Ok((text, start))
 }
 
 fn metric_type(word: &[u8]) -> Option<MetricType> {

@@ -50,7 +50,7 @@ impl EntryScan {
         loop {
             let rest = input.get(self.n_scanned..).unwrap_or_default();
             let found = match self.inside {
-                Inside::FirstLine => self.first_line(input, rest),
+                Inside::FirstLine => self.first_line(format, input, rest),
                 Inside::Plain => self.plain(rest),
                 Inside::Braces => self.braces(format, input, rest),
                 Inside::Quote { newline, back_to } => self.quote(rest, newline, back_to),
@@ -80,12 +80,12 @@ impl EntryScan {
     }
 
     /// Nothing is decided before a newline is seen; most often it is the end.
-    fn first_line(&mut self, input: &[u8], rest: &[u8]) -> Step {
+    fn first_line(&mut self, format: Format, input: &[u8], rest: &[u8]) -> Step {
         let Some(at) = memchr::memchr(b'\n', rest) else {
             return Step::More;
         };
         let line = &input[..self.n_scanned + at];
-        match first_quote(line) {
+        match first_quote(format, line) {
             Some((at, inside)) => {
                 self.n_scanned = at;
                 self.inside = inside;
@@ -158,22 +158,26 @@ enum Step {
 }
 
 /// Where in the first line of an entry to look for quotes, and inside of what.
-fn first_quote(line: &[u8]) -> Option<(usize, Inside)> {
+fn first_quote(format: Format, line: &[u8]) -> Option<(usize, Inside)> {
     let start = count_while(line, |byte| matches!(byte, b' ' | b'\t'));
     if line.get(start) == Some(&b'#') {
-        let quote = start + 1 + meta_name(&line[start + 1..])?;
+        let quote = start + 1 + meta_name(format, &line[start + 1..])?;
         let inside = Inside::Quote { newline: true, back_to: Outer::Plain };
         return (line.get(quote) == Some(&b'"')).then_some((quote + 1, inside));
     }
     memchr::memchr(b'{', line).map(|at| (at + 1, Inside::Braces))
 }
 
-/// Where the name of a HELP, TYPE or UNIT line would start, leniently.
-fn meta_name(line: &[u8]) -> Option<usize> {
+/// Where the name of a HELP, TYPE or UNIT line would start, leniently. `line` starts behind the `#`.
+fn meta_name(format: Format, line: &[u8]) -> Option<usize> {
     let is_blank = |byte| matches!(byte, b' ' | b'\t' | 0);
     let word = count_while(line, is_blank);
     let behind = word + count_while(&line[word..], |byte| !is_blank(byte) || byte == 0);
+    let known: &[&[u8]] = match format {
+        Format::Text => &[b"HELP", b"TYPE"],
+        Format::OpenMetrics => &[b"HELP", b"TYPE", b"UNIT"],
+    };
     let letters = line[word..behind].iter().filter(|&&byte| byte != 0);
-    let is_meta = [b"HELP", b"TYPE", b"UNIT"].iter().any(|known| letters.clone().eq(known.iter()));
+    let is_meta = known.iter().any(|known| letters.clone().eq(known.iter()));
     (word > 0 && is_meta).then(|| behind + count_while(&line[behind..], is_blank))
 }

@@ -1,17 +1,15 @@
 //! Text 0.0.4 (and 1.0.0, which adds quoted names).
 
-use crate::model::Format;
 use crate::model::MetricType;
 use crate::parse::error::{EntryError, ParseErrorKind};
-use crate::parse::grammar::{Cursor, Quoted, count_while};
+use crate::parse::grammar::{Cursor, count_while, meta_name};
 use crate::parse::token::{Entry, SampleTokens};
 
-/// Parse one entry.
+/// Parse the entry that starts where the cursor stands; leave it at the newline behind the entry.
 pub(super) fn entry<'a>(
-    line: &'a [u8],
+    cursor: &mut Cursor<'a>,
     tokens: &mut SampleTokens,
 ) -> Result<Entry<'a>, EntryError> {
-    let mut cursor = Cursor::new(Format::Text, line);
     cursor.eat_blanks();
     match cursor.peek() {
         None | Some(b'\n') => Ok(Entry::Blank),
@@ -22,7 +20,7 @@ pub(super) fn entry<'a>(
     }
 }
 
-fn sample(mut cursor: Cursor<'_>, tokens: &mut SampleTokens) -> Result<(), EntryError> {
+fn sample(cursor: &mut Cursor<'_>, tokens: &mut SampleTokens) -> Result<(), EntryError> {
     tokens.clear();
     if let Some(name) = cursor.metric_name() {
         tokens.name = name;
@@ -34,7 +32,7 @@ fn sample(mut cursor: Cursor<'_>, tokens: &mut SampleTokens) -> Result<(), Entry
         cursor.labels(tokens)?;
         cursor.eat_blanks();
     }
-    value_part(&mut cursor, tokens)
+    value_part(cursor, tokens)
 }
 
 /// Value and timestamp, to the end of the line.
@@ -71,7 +69,7 @@ fn timestamp(cursor: &mut Cursor<'_>) -> Result<i64, EntryError> {
 }
 
 /// A line that starts with `#`.
-fn meta(mut cursor: Cursor<'_>) -> Result<Entry<'_>, EntryError> {
+fn meta<'a>(cursor: &mut Cursor<'a>) -> Result<Entry<'a>, EntryError> {
     cursor.at += 1;
     if !cursor.eat_blanks() {
         // Without a blank the lexer's comment state is never entered, and NUL ends the document.
@@ -81,66 +79,57 @@ fn meta(mut cursor: Cursor<'_>) -> Result<Entry<'_>, EntryError> {
     if cursor.peek() == Some(0) {
         return Ok(Entry::Eof);
     }
-    if let Some(behind) = behind_word(cursor, b"HELP") {
-        let (name, text, at) = name_and_text(behind)?;
+    if eat_word(cursor, b"HELP") {
+        let (name, name_escaped) = meta_name(cursor)?;
+        let start = cursor.at;
+        let text = meta_text(cursor)?;
         if std::str::from_utf8(text).is_err() {
-            return cursor.error_at(at, ParseErrorKind::HelpNotUtf8);
+            return cursor.error_at(start + 1, ParseErrorKind::HelpNotUtf8);
         }
-        return Ok(Entry::Help {
-            name: name.span.of(cursor.line),
-            name_escaped: name.escaped,
-            text,
-        });
+        return Ok(Entry::Help { name, name_escaped, text });
     }
-    if let Some(behind) = behind_word(cursor, b"TYPE") {
-        let (name, text, at) = name_and_text(behind)?;
-        let Some(metric_type) = metric_type(text) else {
-            return cursor.error_at(at, ParseErrorKind::MetricType);
+    if eat_word(cursor, b"TYPE") {
+        let (name, name_escaped) = meta_name(cursor)?;
+        let start = cursor.at;
+        let Some(metric_type) = metric_type(meta_text(cursor)?) else {
+            return cursor.error_at(start, ParseErrorKind::MetricType);
         };
-        let (name, name_escaped) = (name.span.of(cursor.line), name.escaped);
         return Ok(Entry::Type { name, name_escaped, metric_type });
     }
+    cursor.eat_line();
     Ok(Entry::Comment)
 }
 
-/// The place behind `word` and the blanks after it; NUL bytes do not count.
-fn behind_word<'a>(mut cursor: Cursor<'a>, word: &[u8]) -> Option<Cursor<'a>> {
+/// Step over `word` and the blanks after it; NUL bytes do not count.
+fn eat_word(cursor: &mut Cursor<'_>, word: &[u8]) -> bool {
+    let mut ahead = *cursor;
     for &byte in word {
-        if !cursor.eat(byte) {
-            return None;
+        if !ahead.eat(byte) {
+            return false;
         }
-        cursor.eat_nuls();
+        ahead.eat_nuls();
     }
-    if !cursor.eat_blanks() {
-        return None;
+    if !ahead.eat_blanks() {
+        return false;
     }
-    while cursor.peek() == Some(0) || cursor.eat_blanks() {
-        cursor.eat_nuls();
+    while ahead.peek() == Some(0) || ahead.eat_blanks() {
+        ahead.eat_nuls();
     }
-    Some(cursor)
+    *cursor = ahead;
+    true
 }
 
-/// The name, the text behind it without the one byte that parts them, and where the text stands.
+/// The text behind the name, without the one byte that parts them.
 ///
 /// Prometheus does not look at that byte: `# TYPE a-counter` makes `a` a counter.
-fn name_and_text(mut cursor: Cursor<'_>) -> Result<(Quoted, &[u8], usize), EntryError> {
-    let name = if cursor.peek() == Some(b'"') {
-        cursor.quoted_name()?
-    } else {
-        let Some(span) = cursor.metric_name() else {
-            return cursor.error(ParseErrorKind::MetaName);
-        };
-        Quoted { span, escaped: false }
-    };
+fn meta_text<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], EntryError> {
     if cursor.peek() == Some(0) {
         return cursor.error(ParseErrorKind::MetaText);
     }
-    let start = (cursor.at + 1).min(cursor.line.len());
     let rest = cursor.eat_line();
     let is_blank = matches!(rest.first(), Some(b' ' | b'\t'))
         && rest.iter().all(|byte| matches!(byte, b' ' | b'\t' | 0));
-    let text = if is_blank { &[] } else { rest.get(1..).unwrap_or_default() };
-    Ok((name, text, start))
+    Ok(if is_blank { &[] } else { rest.get(1..).unwrap_or_default() })
 }
 
 fn metric_type(word: &[u8]) -> Option<MetricType> {
