@@ -22,6 +22,12 @@ pub mod relabel;
 pub mod aggregate;
 pub mod app;
 pub mod config;
+//! - [`http`]: the server and the client.
+//! - [`source`]: scraping a target.
+//! - [`telemetry`]: logs and weir's own metrics.
+
+pub mod aggregate;
+pub mod http;
 pub mod model;
 pub mod parse;
 pub mod relabel;
@@ -30,3 +36,5 @@ pub mod render;
 pub mod ledger;
 
 pub mod engine;
+pub mod source;
+pub mod telemetry;

@@ -5,4 +5,6 @@ mod exposition;
 mod nginx;
 #[path = "../../benches/support/nginx.rs"]
 mod nginx_body;
+mod scrape;
+mod support;
 mod tidy;

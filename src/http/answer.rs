@@ -1,0 +1,122 @@
+//! What weir answers when it cannot answer what was asked: status and one line of text.
+//!
+//! This is the one place that maps what went wrong to a status. The lines carry no credentials and
+//! no paths of the file system; the log has the rest.
+
+use crate::http::Body;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+
+/// Why a request is not answered with what it asked for.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// There is nothing at this path.
+    #[error("not found")]
+    NotFound,
+    /// Something else than GET or HEAD.
+    #[error("method not allowed, use GET or HEAD")]
+    MethodNotAllowed,
+    /// No rules are configured under this name.
+    #[error("no such subset is configured")]
+    UnknownSubset,
+    /// Nothing was scraped yet, so a subset has no data.
+    #[error("nothing was scraped yet: request /metrics first")]
+    NothingScrapedYet,
+    /// The last good scrape is too long ago.
+    #[error("the last good scrape was {age_secs} s ago, more than --subset-max-age allows")]
+    TooOld {
+        /// How long ago.
+        age_secs: u64,
+    },
+    /// No target gave anything: one line each.
+    #[error("Error getting any metrics from upstream:\n{}", lines.join("\n"))]
+    UpstreamFailed {
+        /// Target and reason, one a line.
+        lines: Vec<String>,
+        /// Whether time ran out.
+        is_timeout: bool,
+    },
+    /// A limit on work done at the same time.
+    #[error("too many {what} at the same time, try again later")]
+    Busy {
+        /// Of what there are too many.
+        what: &'static str,
+    },
+    /// A fault of weir's own.
+    #[error("internal error")]
+    Internal,
+}
+
+impl Problem {
+    /// The status that goes with it.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound | Self::UnknownSubset => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NothingScrapedYet | Self::TooOld { .. } | Self::Busy { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::UpstreamFailed { is_timeout: true, .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::UpstreamFailed { .. } => StatusCode::BAD_GATEWAY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// Answer a problem.
+pub fn answer(problem: &Problem) -> Response<Body> {
+    let mut response = text(problem.status(), format!("{problem}\n"));
+    let headers = response.headers_mut();
+    match problem {
+        Problem::MethodNotAllowed => {
+            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        Problem::Busy { .. } => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// Answer with plain text.
+pub fn text(status: StatusCode, text: String) -> Response<Body> {
+    typed(status, "text/plain; charset=utf-8", text)
+}
+
+/// Answer with text of some type.
+pub fn typed(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::whole(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_has_its_status() {
+        let lines = vec!["http://h/m: line 1, column 2: no value".to_owned()];
+        for (problem, status) in [
+            (Problem::NotFound, 404),
+            (Problem::MethodNotAllowed, 405),
+            (Problem::UnknownSubset, 404),
+            (Problem::NothingScrapedYet, 503),
+            (Problem::TooOld { age_secs: 400 }, 503),
+            (Problem::UpstreamFailed { lines: lines.clone(), is_timeout: false }, 502),
+            (Problem::UpstreamFailed { lines, is_timeout: true }, 504),
+            (Problem::Busy { what: "analyses" }, 503),
+            (Problem::Internal, 500),
+        ] {
+            assert_eq!(answer(&problem).status().as_u16(), status, "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_the_right_ones() {
+        assert_eq!(answer(&Problem::MethodNotAllowed).headers()[ALLOW], "GET, HEAD");
+    }
+}

@@ -1,0 +1,254 @@
+//! The client: GET with connection reuse, proxies and redirects.
+//!
+//! There is no timer in here: callers bound the whole exchange by one deadline. Bodies come as they
+//! are sent; decoding and limits are the reader's.
+
+use crate::http::connect::{ConnectError, Connection, Connector};
+use crate::http::pool::{Key, Pool, Pooled};
+use crate::http::proxy::ProxyRules;
+use crate::http::url::{Url, UrlError};
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST, LOCATION, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// As Go's client.
+const REDIRECTS_MAX: usize = 10;
+/// One read takes up to this much; measured, larger brings nothing.
+const READ_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Which encodings to ask for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum AskFor {
+    /// As is on loopback, where compressing costs more than it saves; gzip across a network.
+    #[default]
+    Auto,
+    /// Always as is.
+    Identity,
+    /// Always gzip.
+    Gzip,
+}
+
+/// Why there is no answer, or no whole one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// More redirects than followed.
+    #[error("stopped after {REDIRECTS_MAX} redirects")]
+    TooManyRedirects,
+    /// A redirect to something that is no http URL.
+    #[error("redirected to a bad URL: {0}")]
+    BadRedirect(UrlError),
+    /// What came is not HTTP, or the connection broke before the head had come.
+    #[error("no valid HTTP answer: {0}")]
+    Http(String),
+    /// The body did not come to its end.
+    #[error("the answer was cut short: {0}")]
+    Truncated(String),
+}
+
+/// A client and its idle connections. Cheap to share, made to be kept.
+#[derive(Debug, Default)]
+pub struct Client {
+    connector: Connector,
+    pool: Arc<Pool>,
+}
+
+impl Client {
+    /// A client that trusts the system's certificates.
+    pub fn new(proxies: ProxyRules) -> Self {
+        Self::with_connector(Connector::new(proxies))
+    }
+
+    /// A client with a connector of the caller's.
+    pub fn with_connector(connector: Connector) -> Self {
+        Self { connector, pool: Arc::default() }
+    }
+
+    /// GET `url`, following redirects; any status is an answer.
+    ///
+    /// User and password of the URL become basic authentication, and go to no other host.
+    pub async fn get(
+        &self,
+        url: &Url,
+        headers: &HeaderMap,
+        ask_for: AskFor,
+    ) -> Result<Response<ClientBody>, FetchError> {
+        let mut url = url.clone();
+        for _ in 0..=REDIRECTS_MAX {
+            let response = self.get_once(&url, headers, ask_for).await?;
+            let Some(location) = redirect_location(&response) else {
+                return Ok(response);
+            };
+            url = url.join(&location).map_err(FetchError::BadRedirect)?;
+        }
+        Err(FetchError::TooManyRedirects)
+    }
+
+    async fn get_once(
+        &self,
+        url: &Url,
+        headers: &HeaderMap,
+        ask_for: AskFor,
+    ) -> Result<Response<ClientBody>, FetchError> {
+        let key = Key::of(url);
+        if let Some(connection) = self.pool.take(&key).await {
+            // The other side may close an idle connection just when it is used again. A GET may be
+            // repeated, and a fresh connection tells whether anything else is wrong.
+            match self.send(connection, url, headers, ask_for).await {
+                Err(FetchError::Http(_)) => {}
+                done => return done,
+            }
+        }
+        let connection = self.open(key, url).await?;
+        self.send(connection, url, headers, ask_for).await
+    }
+
+    async fn open(&self, key: Key, url: &Url) -> Result<Pooled, FetchError> {
+        let Connection { io, is_loopback, proxy } = self.connector.connect(url).await?;
+        let (sender, connection) = hyper::client::conn::http1::Builder::new()
+            .read_buf_exact_size(Some(READ_BUFFER_BYTES))
+            .handshake(TokioIo::new(io))
+            .await
+            .map_err(|e| FetchError::Http(flat(&e)))?;
+        // Ends when sender and body are gone; its errors reach whoever waits for the answer.
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(Pooled { sender, key, is_loopback, proxy })
+    }
+
+    async fn send(
+        &self,
+        mut connection: Pooled,
+        url: &Url,
+        headers: &HeaderMap,
+        ask_for: AskFor,
+    ) -> Result<Response<ClientBody>, FetchError> {
+        let request = build_request(&connection, url, headers, ask_for)?;
+        let response = connection
+            .sender
+            .send_request(request)
+            .await
+            .map_err(|e| FetchError::Http(flat(&e)))?;
+        let pool = Arc::clone(&self.pool);
+        Ok(response.map(|incoming| ClientBody { incoming, lease: Some((pool, connection)) }))
+    }
+}
+
+fn build_request(
+    connection: &Pooled,
+    url: &Url,
+    headers: &HeaderMap,
+    ask_for: AskFor,
+) -> Result<Request<Empty<Bytes>>, FetchError> {
+    let invalid = |e: http::Error| FetchError::Http(e.to_string());
+    let value = |text: &str| HeaderValue::from_str(text).map_err(|e| invalid(e.into()));
+    let is_gzip = match ask_for {
+        AskFor::Auto => !connection.is_loopback,
+        AskFor::Identity => false,
+        AskFor::Gzip => true,
+    };
+    let target = match &connection.proxy {
+        Some(_) => format!("{}://{}{}", url.scheme().word(), url.authority(), url.path_and_query()),
+        None => url.path_and_query(),
+    };
+    let mut request = Request::get(target).body(Empty::new()).map_err(invalid)?;
+    let all = request.headers_mut();
+    all.insert(HOST, value(&url.authority())?);
+    all.extend(headers.clone());
+    all.insert(
+        ACCEPT_ENCODING,
+        HeaderValue::from_static(if is_gzip { "gzip" } else { "identity" }),
+    );
+    if let Some(authorization) = url.basic_auth() {
+        all.insert(AUTHORIZATION, value(&authorization)?);
+    }
+    if let Some(authorization) = connection.proxy.as_ref().and_then(|p| p.authorization.as_ref()) {
+        all.insert(PROXY_AUTHORIZATION, value(authorization)?);
+    }
+    Ok(request)
+}
+
+/// Where a redirect leads; `None` if the answer is none.
+fn redirect_location(response: &Response<ClientBody>) -> Option<String> {
+    let is_redirect = matches!(
+        response.status(),
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    let location = response.headers().get(LOCATION).filter(|_| is_redirect)?;
+    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
+}
+
+/// The body of an answer. Read to its end, it gives the connection back for the next request.
+#[derive(Debug)]
+pub struct ClientBody {
+    incoming: Incoming,
+    lease: Option<(Arc<Pool>, Pooled)>,
+}
+
+impl ClientBody {
+    /// The next piece as it was sent; `None` at a clean end.
+    pub async fn chunk(&mut self) -> Option<Result<Bytes, FetchError>> {
+        std::future::poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FetchError>>> {
+        use http_body::Body as _;
+        loop {
+            let frame = match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+                Some(Ok(frame)) => frame,
+                Some(Err(e)) => {
+                    self.lease = None;
+                    return Poll::Ready(Some(Err(FetchError::Truncated(flat(&e)))));
+                }
+                None => {
+                    if let Some((pool, connection)) = self.lease.take() {
+                        pool.put(connection);
+                    }
+                    return Poll::Ready(None);
+                }
+            };
+            // Trailers are of no use here.
+            if let Ok(data) = frame.into_data() {
+                return Poll::Ready(Some(Ok(data)));
+            }
+        }
+    }
+}
+
+impl http_body::Body for ClientBody {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let chunk = ready!(self.poll_chunk(cx));
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data).map_err(std::io::Error::other)))
+    }
+}
+
+/// An error and its causes on one line.
+fn flat(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut out = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        out.push_str(": ");
+        out.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    out
+}

@@ -1,0 +1,284 @@
+//! The server: accepts, bounds and drains connections; what to answer is the handler's.
+//!
+//! The listener and the signal to stop are arguments, so tests bind port 0 and decide when it ends.
+
+use crate::http::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io::{self, Write as _};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep, timeout};
+
+/// After a failed accept, wait this long at first …
+const BACK_OFF_MIN: Duration = Duration::from_millis(10);
+/// … and twice as long after each further one, up to this.
+const BACK_OFF_MAX: Duration = Duration::from_secs(1);
+/// Told to whom comes when all connections are taken.
+const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 1\r\nContent-Length: 21\r\nConnection: close\r\n\r\ntoo many connections\n";
+/// Request line and headers may take this many bytes.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// The bounds of a server.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerLimits {
+    /// Connections at the same time.
+    pub connections_max: usize,
+    /// A client's time for the head of a request, and for beginning the next one.
+    pub header_time_max: Duration,
+    /// A client that takes nothing of an answer for this long is gone.
+    pub stall_time_max: Duration,
+    /// Time for open requests to finish once the server stops.
+    pub drain_time_max: Duration,
+}
+
+/// What happens to connections, for whoever counts it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ConnectionEvent {
+    /// Accepted.
+    Opened,
+    /// Over, for whatever reason.
+    Closed,
+    /// Turned away, as all connections were taken.
+    Refused,
+    /// The system could not accept.
+    AcceptFailed,
+    /// The head of a request had begun and did not come in time.
+    HeaderTimeout,
+    /// The client took nothing of an answer for too long.
+    Stalled,
+}
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Drain {
+    /// Every request was answered.
+    Complete,
+    /// Some connections were still busy and were cut.
+    OutOfTime {
+        /// How many.
+        n_connections: usize,
+    },
+}
+
+/// Serve until `shutdown` completes, then let open requests finish.
+pub async fn serve<H, F>(
+    listener: TcpListener,
+    limits: ServerLimits,
+    handler: H,
+    observe: impl Fn(ConnectionEvent) + Clone + Send + Sync + 'static,
+    shutdown: impl Future<Output = ()>,
+) -> Drain
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let (stop, stopping) = watch::channel(());
+    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    let mut back_off = BACK_OFF_MIN;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+            () = &mut shutdown => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            observe(ConnectionEvent::AcceptFailed);
+            tokio::select! {
+                () = tokio::time::sleep(back_off) => {}
+                () = &mut shutdown => break,
+            }
+            back_off = (back_off * 2).min(BACK_OFF_MAX);
+            continue;
+        };
+        back_off = BACK_OFF_MIN;
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            observe(ConnectionEvent::Refused);
+            refuse(stream);
+            continue;
+        };
+        let (handler, observe, stopping) = (handler.clone(), observe.clone(), stopping.clone());
+        connections.spawn(async move {
+            observe(ConnectionEvent::Opened);
+            let _closed = OnDrop(|| observe(ConnectionEvent::Closed));
+            if let Some(event) = serve_connection(stream, limits, handler, stopping).await {
+                observe(event);
+            }
+            drop(slot);
+        });
+    }
+    drop(listener);
+    drop(stop);
+    drain(connections, limits.drain_time_max).await
+}
+
+async fn drain(mut connections: JoinSet<()>, time_max: Duration) -> Drain {
+    let all_closed = async { while connections.join_next().await.is_some() {} };
+    match timeout(time_max, all_closed).await {
+        Ok(()) => Drain::Complete,
+        Err(_) => Drain::OutOfTime { n_connections: connections.len() },
+    }
+}
+
+/// Serve one connection to its end; what is worth counting about that end, if anything.
+async fn serve_connection<H, F>(
+    stream: TcpStream,
+    limits: ServerLimits,
+    handler: H,
+    mut stopping: watch::Receiver<()>,
+) -> Option<ConnectionEvent>
+where
+    H: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<Body>>,
+{
+    drop(stream.set_nodelay(true));
+    let is_mid_head = Arc::new(AtomicBool::new(false));
+    let io = Unstalled::new(stream, limits.stall_time_max, Arc::clone(&is_mid_head));
+    let service = service_fn(move |request| {
+        let response = handler(request);
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_time_max)
+            .max_buf_size(HEAD_BYTES_MAX.max(8192))
+            .serve_connection(TokioIo::new(io), service)
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = stopping.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    let error = ended.err()?;
+    if error.is_timeout() {
+        // The same timer closes connections that are merely idle.
+        is_mid_head.load(Ordering::Relaxed).then_some(ConnectionEvent::HeaderTimeout)
+    } else if is_stall(&error) {
+        Some(ConnectionEvent::Stalled)
+    } else {
+        None
+    }
+}
+
+fn is_stall(error: &hyper::Error) -> bool {
+    std::error::Error::source(error)
+        .and_then(|cause| cause.downcast_ref::<io::Error>())
+        .is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
+}
+
+/// Turn a client away in one short write, which a fresh socket always takes.
+fn refuse(stream: TcpStream) {
+    if let Ok(mut stream) = stream.into_std() {
+        drop(stream.write_all(REFUSAL));
+        drop(stream.shutdown(std::net::Shutdown::Write));
+    }
+}
+
+/// Runs something however a task ends.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// A socket of which a write that makes no progress for too long fails.
+struct Unstalled {
+    inner: TcpStream,
+    time_max: Duration,
+    is_waiting: bool,
+    deadline: Pin<Box<Sleep>>,
+    /// Whether something was read since the last write: the head of a request has begun.
+    is_mid_head: Arc<AtomicBool>,
+}
+
+impl Unstalled {
+    fn new(inner: TcpStream, time_max: Duration, is_mid_head: Arc<AtomicBool>) -> Self {
+        let deadline = Box::pin(tokio::time::sleep(time_max));
+        Self { inner, time_max, is_waiting: false, deadline, is_mid_head }
+    }
+
+    fn check<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        self.is_mid_head.store(false, Ordering::Relaxed);
+        if written.is_ready() {
+            self.is_waiting = false;
+            return written;
+        }
+        if !self.is_waiting {
+            self.is_waiting = true;
+            self.deadline.as_mut().reset(Instant::now() + self.time_max);
+        }
+        match self.deadline.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for Unstalled {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let n_before = buf.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        if buf.filled().len() > n_before {
+            self.is_mid_head.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Unstalled {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.check(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.check(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
