@@ -138,7 +138,7 @@ impl Table {
         rows.for_each_exemplar(|slot, exemplar| {
             // Any of them will do; the least text makes it the same one every time.
             let kept = exemplars.entry(slot).or_insert_with(|| exemplar.into());
-            if exemplar < kept {
+            if *exemplar < **kept {
                 *kept = exemplar.into();
             }
         });

@@ -1,0 +1,335 @@
+//! weir's own metrics: names and help texts, and the one place that counts.
+//!
+//! `instance` comes from the command line, `subset` from the rules file, the other labels from
+//! closed sets: nothing a scraped body or a client says becomes a label.
+
+use crate::telemetry::process::ProcessCollector;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry};
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+/// The type [`Metrics::encode`] writes.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Name and help of each metric, in the order in which they are written.
+pub mod names {
+    /// What was built.
+    pub const BUILD_INFO: (&str, &str) = ("weir_build_info", "The version of weir");
+    /// Health of a target.
+    pub const TARGET_UP: (&str, &str) =
+        ("weir_target_up", "Whether the last scrape of a target succeeded");
+    /// Duration of the last scrape of a target.
+    pub const TARGET_SCRAPE_DURATION: (&str, &str) = (
+        "weir_target_scrape_duration_seconds",
+        "How long the last scrape of a target took, good or bad",
+    );
+    /// Samples of a target.
+    pub const TARGET_SAMPLES: (&str, &str) =
+        ("weir_target_samples", "Samples in the last good scrape of a target");
+    /// Size of a target's body.
+    pub const TARGET_BODY_BYTES: (&str, &str) =
+        ("weir_target_body_bytes", "Decoded bytes of the last good scrape of a target");
+    /// Size of a target's body as sent.
+    pub const TARGET_WIRE_BYTES: (&str, &str) =
+        ("weir_target_wire_bytes", "Transferred bytes of the last good scrape of a target");
+    /// When a target last gave something.
+    pub const TARGET_LAST_SUCCESS: (&str, &str) = (
+        "weir_target_last_success_timestamp_seconds",
+        "When the last good scrape of a target began",
+    );
+    /// Attempts.
+    pub const SCRAPES: (&str, &str) = ("weir_scrapes_total", "Scrapes begun, by target");
+    /// Failures.
+    pub const SCRAPE_FAILURES: (&str, &str) =
+        ("weir_scrape_failures_total", "Scrapes that failed, by target and reason");
+    /// Scrapes nobody waited for.
+    pub const SCRAPES_CANCELLED: (&str, &str) = (
+        "weir_scrapes_cancelled_total",
+        "Scrapes given up because every client that waited went away",
+    );
+    /// Requests answered by somebody else's scrape.
+    pub const SCRAPES_SHARED: (&str, &str) = (
+        "weir_scrapes_shared_total",
+        "Requests that waited for a scrape another request had begun",
+    );
+    /// Durations of all scrapes.
+    pub const SCRAPE_DURATION: (&str, &str) =
+        ("weir_scrape_duration_seconds", "How long scrapes took, good or bad");
+    /// Limits that were hit.
+    pub const LIMIT_REFUSALS: (&str, &str) =
+        ("weir_limit_refusals_total", "Scrapes, requests and connections refused by a limit");
+    /// Samples the rules dropped.
+    pub const DROPPED_SAMPLES: (&str, &str) =
+        ("weir_dropped_samples_total", "Samples dropped by the rules of an output");
+    /// Samples relabelling made unusable.
+    pub const INVALID_SAMPLES: (&str, &str) = (
+        "weir_invalid_samples_total",
+        "Samples left out because the rules of an output gave them labels Prometheus refuses",
+    );
+    /// Series of an output.
+    pub const OUTPUT_SERIES: (&str, &str) =
+        ("weir_output_series", "Series in the last snapshot of an output");
+    /// Merged series that cannot be merged.
+    pub const LEFT_OUT: (&str, &str) = (
+        "weir_output_left_out_series",
+        "Series left out of the last snapshot of an output because they cannot be merged",
+    );
+    /// Requests.
+    pub const HTTP_REQUESTS: (&str, &str) =
+        ("weir_http_requests_total", "Requests answered, by endpoint and status");
+    /// Connections now.
+    pub const HTTP_CONNECTIONS: (&str, &str) = ("weir_http_connections", "Open connections");
+    /// Connections the system did not give.
+    pub const HTTP_ACCEPT_FAILURES: (&str, &str) =
+        ("weir_http_accept_failures_total", "Connections the system could not accept");
+}
+
+type Labels = Vec<(&'static str, String)>;
+type Number = Gauge<f64, AtomicU64>;
+
+/// All counters and gauges. Shared; every method is cheap beside the event it counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    target_up: Family<Labels, Gauge>,
+    target_scrape_duration: Family<Labels, Number>,
+    target_samples: Family<Labels, Number>,
+    target_body_bytes: Family<Labels, Number>,
+    target_wire_bytes: Family<Labels, Number>,
+    target_last_success: Family<Labels, Number>,
+    scrapes: Family<Labels, Counter>,
+    scrape_failures: Family<Labels, Counter>,
+    scrapes_cancelled: Counter,
+    scrapes_shared: Counter,
+    scrape_duration: Histogram,
+    limit_refusals: Family<Labels, Counter>,
+    dropped_samples: Family<Labels, Counter>,
+    invalid_samples: Family<Labels, Counter>,
+    output_series: Family<Labels, Number>,
+    left_out: Family<Labels, Number>,
+    http_requests: Family<Labels, Counter>,
+    http_connections: Gauge,
+    http_accept_failures: Counter,
+}
+
+/// A good scrape, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct GoodScrape {
+    /// When it began, in seconds since the epoch.
+    pub started_seconds: f64,
+    /// Samples read.
+    pub n_samples: u64,
+    /// Bytes, decoded.
+    pub body_bytes: u64,
+    /// Bytes, as sent.
+    pub wire_bytes: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register(
+            names::BUILD_INFO.0.trim_end_matches("_info"),
+            names::BUILD_INFO.1,
+            version,
+        );
+        registry.register_collector(Box::new(ProcessCollector));
+        let r = &mut registry;
+        Self {
+            target_up: add(r, names::TARGET_UP, Family::default()),
+            target_scrape_duration: add(r, names::TARGET_SCRAPE_DURATION, Family::default()),
+            target_samples: add(r, names::TARGET_SAMPLES, Family::default()),
+            target_body_bytes: add(r, names::TARGET_BODY_BYTES, Family::default()),
+            target_wire_bytes: add(r, names::TARGET_WIRE_BYTES, Family::default()),
+            target_last_success: add(r, names::TARGET_LAST_SUCCESS, Family::default()),
+            scrapes: add(r, names::SCRAPES, Family::default()),
+            scrape_failures: add(r, names::SCRAPE_FAILURES, Family::default()),
+            scrapes_cancelled: add(r, names::SCRAPES_CANCELLED, Counter::default()),
+            scrapes_shared: add(r, names::SCRAPES_SHARED, Counter::default()),
+            scrape_duration: add(r, names::SCRAPE_DURATION, duration_histogram()),
+            limit_refusals: add(r, names::LIMIT_REFUSALS, Family::default()),
+            dropped_samples: add(r, names::DROPPED_SAMPLES, Family::default()),
+            invalid_samples: add(r, names::INVALID_SAMPLES, Family::default()),
+            output_series: add(r, names::OUTPUT_SERIES, Family::default()),
+            left_out: add(r, names::LEFT_OUT, Family::default()),
+            http_requests: add(r, names::HTTP_REQUESTS, Family::default()),
+            http_connections: add(r, names::HTTP_CONNECTIONS, Gauge::default()),
+            http_accept_failures: add(r, names::HTTP_ACCEPT_FAILURES, Counter::default()),
+            registry,
+        }
+    }
+
+    /// All of them as an OpenMetrics document.
+    pub fn encode(&self) -> String {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry).expect("writing to a string cannot fail");
+        out
+    }
+
+    /// Make a limit visible before it is hit.
+    pub fn declare_limit(&self, limit: &'static str) {
+        drop(self.limit_refusals.get_or_create(&one("limit", limit)));
+    }
+
+    /// Something was refused by a limit.
+    pub fn limit_refusal(&self, limit: &'static str) {
+        self.limit_refusals.get_or_create(&one("limit", limit)).inc();
+    }
+
+    /// Make a target visible before it is scraped.
+    pub fn declare_target(&self, instance: &str) {
+        self.target_up.get_or_create(&one("instance", instance)).set(0);
+        drop(self.scrapes.get_or_create(&one("instance", instance)));
+    }
+
+    /// A scrape begins.
+    pub fn scrape_begun(&self, instance: &str) {
+        self.scrapes.get_or_create(&one("instance", instance)).inc();
+    }
+
+    /// A scrape succeeded.
+    pub fn scrape_succeeded(&self, instance: &str, took: Duration, scrape: GoodScrape) {
+        let labels = one("instance", instance);
+        self.target_up.get_or_create(&labels).set(1);
+        self.scrape_took(&labels, took);
+        self.target_samples.get_or_create(&labels).set(to_f64(scrape.n_samples));
+        self.target_body_bytes.get_or_create(&labels).set(to_f64(scrape.body_bytes));
+        self.target_wire_bytes.get_or_create(&labels).set(to_f64(scrape.wire_bytes));
+        self.target_last_success.get_or_create(&labels).set(scrape.started_seconds);
+    }
+
+    /// A scrape failed.
+    pub fn scrape_failed(&self, instance: &str, took: Duration, reason: &'static str) {
+        let labels = one("instance", instance);
+        self.target_up.get_or_create(&labels).set(0);
+        self.scrape_took(&labels, took);
+        let labels = vec![("instance", instance.to_owned()), ("reason", reason.to_owned())];
+        self.scrape_failures.get_or_create(&labels).inc();
+    }
+
+    fn scrape_took(&self, instance: &Labels, took: Duration) {
+        self.target_scrape_duration.get_or_create(instance).set(took.as_secs_f64());
+        self.scrape_duration.observe(took.as_secs_f64());
+    }
+
+    /// A scrape was given up as nobody waited for it any more.
+    pub fn scrape_cancelled(&self) {
+        self.scrapes_cancelled.inc();
+    }
+
+    /// A request joined a scrape that was already under way.
+    pub fn scrape_shared(&self) {
+        self.scrapes_shared.inc();
+    }
+
+    /// What the rules of an output dropped, and what they spoilt.
+    pub fn samples_dropped(&self, subset: &str, n_dropped: u64, n_invalid: u64) {
+        let labels = one("subset", subset);
+        self.dropped_samples.get_or_create(&labels).inc_by(n_dropped);
+        self.invalid_samples.get_or_create(&labels).inc_by(n_invalid);
+    }
+
+    /// An output was published.
+    pub fn output_published(&self, subset: &str, n_series: u64) {
+        self.output_series.get_or_create(&one("subset", subset)).set(to_f64(n_series));
+    }
+
+    /// Series of an output that could not be merged, by kind.
+    pub fn output_left_out(&self, subset: &str, kind: &'static str, n_series: u64) {
+        let labels = vec![("subset", subset.to_owned()), ("kind", kind.to_owned())];
+        self.left_out.get_or_create(&labels).set(to_f64(n_series));
+    }
+
+    /// A request was answered. Both arguments come from closed sets.
+    pub fn http_request(&self, endpoint: &'static str, status: u16) {
+        let labels = vec![("endpoint", endpoint.to_owned()), ("code", status.to_string())];
+        self.http_requests.get_or_create(&labels).inc();
+    }
+
+    /// A connection was opened.
+    pub fn connection_opened(&self) {
+        self.http_connections.inc();
+    }
+
+    /// A connection ended.
+    pub fn connection_closed(&self) {
+        self.http_connections.dec();
+    }
+
+    /// The system could not accept a connection.
+    pub fn accept_failed(&self) {
+        self.http_accept_failures.inc();
+    }
+}
+
+/// Register a metric and keep a handle on it.
+fn add<M: Metric + Clone>(registry: &mut Registry, (name, help): (&str, &str), metric: M) -> M {
+    // The encoder adds the suffix itself.
+    registry.register(name.trim_end_matches("_total"), help, metric.clone());
+    metric
+}
+
+fn one(name: &'static str, value: &str) -> Labels {
+    vec![(name, value.to_owned())]
+}
+
+fn duration_histogram() -> Histogram {
+    Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0])
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are doubles")]
+fn to_f64(n: u64) -> f64 {
+    n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_written() {
+        let metrics = Metrics::new();
+        metrics.declare_target("h:1");
+        metrics.declare_limit("series");
+        metrics.scrape_begun("h:1");
+        let took = Duration::from_millis(250);
+        let good =
+            GoodScrape { n_samples: 7, body_bytes: 100, wire_bytes: 50, started_seconds: 5.0 };
+        metrics.scrape_succeeded("h:1", took, good);
+        metrics.scrape_failed("h:1", took, "timeout");
+        metrics.http_request("/metrics", 502);
+        metrics.samples_dropped("requests", 3, 0);
+        let text = metrics.encode();
+        for line in [
+            concat!("weir_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),
+            "# TYPE weir_target_up gauge\n",
+            "weir_target_up{instance=\"h:1\"} 0\n",
+            "weir_target_samples{instance=\"h:1\"} 7.0\n",
+            "weir_scrapes_total{instance=\"h:1\"} 1\n",
+            "weir_scrape_failures_total{instance=\"h:1\",reason=\"timeout\"} 1\n",
+            "weir_limit_refusals_total{limit=\"series\"} 0\n",
+            "weir_scrape_duration_seconds_count 2\n",
+            "weir_dropped_samples_total{subset=\"requests\"} 3\n",
+            "weir_http_requests_total{endpoint=\"/metrics\",code=\"502\"} 1\n",
+            "weir_panics_total 0",
+            "process_resident_memory_bytes ",
+            "# EOF\n",
+        ] {
+            assert!(text.contains(line), "{line:?} is not in\n{text}");
+        }
+    }
+}
