@@ -1,0 +1,284 @@
+//! The gate against a plain download of the same bytes, as processes of their own.
+//!
+//! A body server, the gate and a client run side by side; each round does everything once, so that
+//! all variants see the same machine; medians of the rounds are compared. Results are asserted
+//! before anything is printed. The table goes to standard output and to `benches/results`.
+//!
+//! `make bench-e2e`; `WEIR_BENCH_BIN` names another build of weir, `WEIR_BENCH_INGRESSES` another
+//! size (1000 is 720,000 samples), `WEIR_BENCH_ROUNDS` another number of rounds.
+#![expect(clippy::print_stdout, reason = "the table is the result")]
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a bench, not weir")]
+
+#[path = "support/body_server.rs"]
+mod body_server;
+#[path = "support/nginx.rs"]
+mod nginx;
+#[path = "support/process.rs"]
+mod process;
+#[path = "support/report.rs"]
+mod report;
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nginx::Body;
+use process::CpuTime;
+use report::{Case, Report, Run};
+
+const SEED: u64 = 1;
+const FOLD: &str = "metric_relabel_configs: [{action: labeldrop, regex: path}]";
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words[..] {
+        ["serve", n_ingresses] => serve(n_ingresses.parse().expect("a number")),
+        ["download", address, path] => plain_client(address, path),
+        ["scrape", address, headers] => gate_client(address, headers),
+        _ if words.contains(&"--bench") => bench(),
+        _ => println!("run it with `make bench-e2e`"),
+    }
+}
+
+/// The body server: two scrapes in turn, the same series with other values.
+fn serve(n_ingresses: usize) {
+    let body = Body::new(n_ingresses, SEED);
+    let bodies = vec![body.bytes(), body.scrape_no(1).bytes()];
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    println!("{}", listener.local_addr().expect("it is bound"));
+    body_server::serve(&listener, bodies).expect("accepting works");
+}
+
+/// The yardstick: bytes to nowhere. Prints wall and CPU milliseconds.
+fn plain_client(address: &str, path: &str) {
+    let (began, cpu) = (Instant::now(), CpuTime::of("self"));
+    let mut n_bytes = 0;
+    body_server::download(address, path, "", |bytes| n_bytes += bytes.len()).expect("a body");
+    let cpu_ms = CpuTime::of("self").ms_since(&cpu);
+    println!("{} {cpu_ms} {n_bytes} 0 0", ms(began.elapsed()));
+}
+
+/// A scraper. Prints wall milliseconds, 0, bytes, samples and the sum of all `_count`.
+fn gate_client(address: &str, headers: &str) {
+    let headers = headers.replace("\\r\\n", "\r\n");
+    let mut sent = Vec::with_capacity(300 << 20);
+    let began = Instant::now();
+    let head =
+        body_server::download(address, "/metrics", &headers, |bytes| sent.extend_from_slice(bytes))
+            .expect("the gate answers");
+    let wall_ms = ms(began.elapsed());
+    let n_bytes = sent.len();
+    let mut body = if head.chunked { body_server::without_chunks(&sent) } else { sent };
+    if head.gzip {
+        let mut plain = Vec::new();
+        flate2::bufread::MultiGzDecoder::new(&body[..]).read_to_end(&mut plain).expect("gzip");
+        body = plain;
+    }
+    let (n_samples, total_count) = sums(&body);
+    println!("{wall_ms} 0 {n_bytes} {n_samples} {total_count}");
+}
+
+fn sums(body: &[u8]) -> (usize, f64) {
+    let text = std::str::from_utf8(body).expect("UTF-8");
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    samples.fold((0, 0.0), |(n_samples, total), line| {
+        let (series, value) = line.rsplit_once(' ').expect("a value");
+        let value: f64 = value.parse().expect("a number");
+        (n_samples + 1, if series.contains("_count{") { total + value } else { total })
+    })
+}
+
+fn bench() {
+    let setting = |name: &str, default| match std::env::var(name) {
+        Ok(value) => value.parse().expect("a number"),
+        Err(_) => default,
+    };
+    let n_ingresses = setting("WEIR_BENCH_INGRESSES", 1000);
+    let n_rounds = setting("WEIR_BENCH_ROUNDS", 9);
+    let weir =
+        std::env::var("WEIR_BENCH_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_weir").to_owned());
+    let bench = Bench::start(weir, n_ingresses);
+    let report = bench.run(n_rounds);
+    println!("\n{report}");
+    report.save();
+}
+
+/// The processes of one run and what they should say.
+struct Bench {
+    weir: String,
+    server: Process,
+    n_series: usize,
+    n_folded: usize,
+    /// The sums of all `_count` of the two scrapes.
+    totals: [f64; 2],
+}
+
+impl Bench {
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    fn start(weir: String, n_ingresses: usize) -> Self {
+        let body = Body::new(n_ingresses, SEED);
+        let totals = [body.total_count() as f64, body.clone().scrape_no(1).total_count() as f64];
+        Self {
+            weir,
+            server: Process::start_server(n_ingresses),
+            n_series: body.n_series(),
+            n_folded: body.n_series_folded(),
+            totals,
+        }
+    }
+
+    fn run(&self, n_rounds: usize) -> Report {
+        let [mut plain, mut plain_chunked] =
+            ["plain download", "plain download, 4 KiB chunks"].map(|name| Case::new(name, ""));
+        let mut warm = Case::new("weir, warm", "≤ 1.5 × wall, ≤ 3.5 × CPU, ≤ 64 MiB");
+        let mut chunked = Case::new("weir, warm, 4 KiB chunks", "≤ 1.0 × wall, ≤ 3.5 × CPU");
+        let mut gzip = Case::new("weir, warm, gzip out", "≤ 2.3 × wall");
+        let mut cold = Case::new("weir, first scrape", "≤ 4 × wall");
+        let mut through = Case::new("weir, no rules", "≤ 4 × wall, memory ≤ 1.5 × body");
+
+        let gates = [
+            Process::start_gate(&self.weir, &self.server.address, "/metrics", FOLD),
+            Process::start_gate(&self.weir, &self.server.address, "/chunked", FOLD),
+            Process::start_gate(&self.weir, &self.server.address, "/metrics", FOLD),
+            Process::start_gate(&self.weir, &self.server.address, "/metrics", ""),
+        ];
+        for gate in &gates {
+            let n_series = if gate.folds { self.n_folded } else { self.n_series };
+            self.scrape(gate, "", n_series);
+        }
+        for round in 0..n_rounds {
+            let body_bytes = plain.add(self.download("/metrics?plain"));
+            warm.add(self.scrape(&gates[0], "", self.n_folded));
+            plain_chunked.add(self.download("/chunked?plain"));
+            chunked.add(self.scrape(&gates[1], "", self.n_folded));
+            gzip.add(self.scrape(&gates[2], "Accept-Encoding: gzip\\r\\n", self.n_folded));
+            through.add(self.scrape(&gates[3], "", self.n_series));
+            let fresh = Process::start_gate(&self.weir, &self.server.address, "/metrics", FOLD);
+            cold.add(self.scrape(&fresh, "", self.n_folded));
+            // The first scrape was before the rounds: this is after the third.
+            if round == 1 {
+                cold.peak_mib = Some(process::peak_memory_mib(fresh.child.id()));
+                for (case, gate) in
+                    [&mut warm, &mut chunked, &mut gzip, &mut through].into_iter().zip(&gates)
+                {
+                    case.peak_mib = Some(process::peak_memory_mib(gate.child.id()));
+                }
+                println!("body of {body_bytes} bytes, {} samples", self.n_series);
+            }
+        }
+        let analyze = self.analyze(n_rounds);
+        Report {
+            weir: self.weir.clone(),
+            n_rounds,
+            n_series: self.n_series,
+            n_folded: self.n_folded,
+            groups: vec![
+                (plain, vec![warm, gzip, cold, through, analyze]),
+                (plain_chunked, vec![chunked]),
+            ],
+        }
+    }
+
+    fn download(&self, path: &str) -> Run {
+        self_command(&["download", &self.server.address, path]).0
+    }
+
+    /// One `GET /metrics`, with what it cost the gate.
+    fn scrape(&self, gate: &Process, headers: &str, n_expected: usize) -> Run {
+        let pid = gate.child.id().to_string();
+        let cpu = CpuTime::of(&pid);
+        let (mut run, n_samples, total) = self_command(&["scrape", &gate.address, headers]);
+        run.cpu_ms = CpuTime::of(&pid).ms_since(&cpu);
+        assert_eq!(n_samples, n_expected, "series through the gate");
+        assert!(self.totals.iter().any(|t| t.to_bits() == total.to_bits()), "counts: {total}");
+        run
+    }
+
+    fn analyze(&self, n_rounds: usize) -> Case {
+        let mut case = Case::new("weir analyze FILE", "≤ 400 ms");
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let n_ingresses = self.n_series / nginx::N_PER_INGRESS;
+        Body::new(n_ingresses, SEED).write_to(&mut file.as_file()).expect("it takes the body");
+        for _ in 0..n_rounds {
+            let (began, cpu) = (Instant::now(), process::children_cpu_ms());
+            let output =
+                Command::new(&self.weir).arg("analyze").arg(file.path()).output().expect("it runs");
+            let wall_ms = ms(began.elapsed());
+            let report = String::from_utf8_lossy(&output.stdout);
+            assert!(report.contains("nginx_ingress_controller_request_size_bucket"), "{report}");
+            let cpu_ms = process::children_cpu_ms() - cpu;
+            case.add(Run { wall_ms, cpu_ms, n_bytes: output.stdout.len() });
+        }
+        case
+    }
+}
+
+/// This executable again, in another role; what it prints.
+fn self_command(args: &[&str]) -> (Run, usize, f64) {
+    let this = std::env::current_exe().expect("it runs");
+    let output = Command::new(this).args(args).stderr(Stdio::inherit()).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("numbers");
+    let numbers: Vec<f64> = text.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+    let [wall_ms, cpu_ms, n_bytes, n_samples, total] = numbers[..] else {
+        panic!("{args:?} printed {text:?}")
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "they are counts")]
+    let (n_bytes, n_samples) = (n_bytes as usize, n_samples as usize);
+    (Run { wall_ms, cpu_ms, n_bytes }, n_samples, total)
+}
+
+/// A process that listens, ended when dropped.
+struct Process {
+    child: Child,
+    address: String,
+    folds: bool,
+}
+
+impl Process {
+    fn start_server(n_ingresses: usize) -> Self {
+        let this = std::env::current_exe().expect("it runs");
+        let mut child = Command::new(this)
+            .args(["serve", &n_ingresses.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut address = String::new();
+        let stdout = child.stdout.take().expect("it is piped");
+        BufReader::new(stdout).read_line(&mut address).expect("it prints its address");
+        Self { child, address: address.trim().to_owned(), folds: false }
+    }
+
+    fn start_gate(weir: &str, server: &str, path: &str, rules: &str) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let address = free.local_addr().expect("it is bound").to_string();
+        drop(free);
+        let mut command = Command::new(weir);
+        command.args(["--upstream", &format!("http://{server}{path}")]);
+        command.args(["--listen-address", &address, "--log-level", "warn"]);
+        if !rules.is_empty() {
+            command.args(["--relabel", rules]);
+        }
+        let child = command.spawn().expect("the gate starts");
+        let gate = Self { child, address, folds: !rules.is_empty() };
+        let began = Instant::now();
+        while TcpStream::connect(&gate.address).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(10), "the gate does not listen");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        gate
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
