@@ -10,31 +10,32 @@
 //! - [`render`]: snapshots to exposition text.
 //! - [`ledger`]: one target's series in scrape order: a known line costs a comparison.
 //! - [`engine`]: bodies of targets in, snapshots of outputs out.
+//! - [`telemetry`]: logs and weir's own metrics.
+//! - [`http`]: the server and the client.
+//! - [`source`]: scraping a target.
+//! - [`config`]: YAML → validated values, or every error with its place.
+//! - [`app`]: the tools.
 
 pub mod model;
 
 pub mod parse;
 pub mod relabel;
-
 //! - [`config`]: YAML → validated values, or every error with its place.
 //! - [`app`]: the tools.
 
 pub mod aggregate;
 pub mod app;
 pub mod config;
-//! - [`http`]: the server and the client.
-//! - [`source`]: scraping a target.
-//! - [`telemetry`]: logs and weir's own metrics.
-
-pub mod aggregate;
-pub mod http;
 pub mod model;
 pub mod parse;
 pub mod relabel;
 pub mod render;
-
 pub mod ledger;
-
 pub mod engine;
-pub mod source;
+
 pub mod telemetry;
+pub mod http;
+pub mod source;
+
+pub mod config;
+pub mod app;
