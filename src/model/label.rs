@@ -1,6 +1,7 @@
 //! One label set that can be changed: what relabelling reads and writes.
 
 use crate::model::Span;
+use memchr::arch::all::is_equal;
 
 /// The label that holds the metric name.
 pub const METRIC_NAME: &[u8] = b"__name__";
@@ -135,20 +136,17 @@ impl LabelSet {
         let value = self.store(value);
         self.n_set += 1;
         let set_at = self.n_set;
-        let Self { text, pairs, .. } = self;
-        match pairs.binary_search_by(|pair| pair.name.of(text).cmp(name)) {
-            Ok(at) => {
-                let pair = &mut pairs[at];
-                pair.value = value;
-                if pair.set_at == 0 {
-                    pair.set_at = set_at;
-                }
+        if let Some(at) = self.position(name) {
+            let pair = &mut self.pairs[at];
+            pair.value = value;
+            if pair.set_at == 0 {
+                pair.set_at = set_at;
             }
-            Err(at) => {
-                let name = self.store(name);
-                self.pairs.insert(at, Pair { name, value, set_at });
-            }
+            return;
         }
+        let at = self.pairs.partition_point(|pair| pair.name.of(&self.text) < name);
+        let name = self.store(name);
+        self.pairs.insert(at, Pair { name, value, set_at });
     }
 
     /// Delete a label, if it is there.
@@ -164,24 +162,28 @@ impl LabelSet {
         pairs.retain(|pair| keep(pair.name.of(text)));
     }
 
-    /// The labels in the order in which `labelmap` visits them: those no rule has set, by name;
-    /// then those rules have set, in the order in which they were first set.
-    ///
-    /// Calls `visit` with each name and value as they are now, and a sink that takes labels to
-    /// set; those are set after the visit is over, in order.
-    pub fn map_labels(&mut self, mut visit: impl FnMut(&[u8], &[u8], &mut Self)) {
-        let mut order: Vec<usize> = (0..self.pairs.len()).collect();
-        order.sort_by_key(|&at| self.pairs[at].set_at);
-        let before = self.clone();
-        for at in order {
-            let pair = before.pairs[at];
-            visit(pair.name.of(&before.text), pair.value.of(&before.text), self);
+    /// Visit the labels in the order in which `labelmap` does: those no rule has set, by name; then
+    /// those rules have set, in the order in which they were first set.
+    pub fn visit_in_map_order(&self, mut visit: impl FnMut(&[u8], &[u8])) {
+        let mut visit = |pair: &Pair| visit(pair.name.of(&self.text), pair.value.of(&self.text));
+        self.pairs.iter().filter(|pair| pair.set_at == 0).for_each(&mut visit);
+        // Rules set few labels: looking for the next one each time beats sorting.
+        let mut last = 0;
+        let next = |last| {
+            let later = self.pairs.iter().filter(move |pair| pair.set_at > last);
+            later.min_by_key(|pair| pair.set_at)
+        };
+        while let Some(pair) = next(last) {
+            visit(pair);
+            last = pair.set_at;
         }
     }
 
     #[inline]
     fn position(&self, name: &[u8]) -> Option<usize> {
-        self.pairs.iter().position(|pair| pair.name.of(&self.text) == name)
+        // Names are short: most differ in length, and comparing the rest in place beats calling
+        // the C library.
+        self.pairs.iter().position(|pair| is_equal(pair.name.of(&self.text), name))
     }
 }
 
@@ -226,8 +228,10 @@ mod tests {
         let mut set = set(&[("a", "1"), ("b", "2")]);
         set.set(b"a", b"1");
         let mut seen = Vec::new();
-        set.map_labels(|name, _, _| seen.push(name.to_vec()));
-        assert_eq!(seen, [b"b", b"a"]);
+        set.set(b"c", b"3");
+        set.set(b"a", b"4");
+        set.visit_in_map_order(|name, _| seen.push(name.to_vec()));
+        assert_eq!(seen, [b"b", b"a", b"c"]);
     }
 
     #[test]
