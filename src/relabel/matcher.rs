@@ -77,6 +77,15 @@ impl Matcher {
         &self.names
     }
 
+    /// The one value the expression matches, if there is only one.
+    #[inline]
+    pub(super) fn word(&self) -> Option<&[u8]> {
+        match &self.way {
+            Way::Shape(Shape::Word(word)) => Some(word),
+            _ => None,
+        }
+    }
+
     /// Whether the expression matches `value`.
     #[inline]
     pub(super) fn is_match(&self, value: &[u8]) -> bool {
@@ -108,24 +117,22 @@ impl Matcher {
         from: usize,
         slots: &mut Vec<Option<NonMaxUsize>>,
     ) -> bool {
+        let Some(groups) = &self.groups else { return false };
+        // The cheap way first: most values do not match.
+        if from == 0 && !self.is_match(value) {
+            return false;
+        }
         slots.clear();
         slots.resize(2 * self.names.len(), None);
-        match &self.groups {
-            None => false,
-            Some(Groups::Gap { before, behind }) => {
-                if from > 0 || !self.is_match(value) {
-                    return false;
-                }
+        match groups {
+            Groups::Gap { before, behind } => {
                 let ends = [0, value.len(), *before, value.len() - *behind];
                 for (slot, at) in slots.iter_mut().zip(ends) {
                     *slot = NonMaxUsize::new(at);
                 }
-                true
+                from == 0
             }
-            // The cheap way first: most values do not match.
-            Some(Groups::Engine(engine)) => {
-                (from > 0 || self.is_match(value)) && engine.find(value, from, slots)
-            }
+            Groups::Engine(engine) => engine.find(value, from, slots),
         }
     }
 }

@@ -51,6 +51,9 @@ pub struct Scratch {
     target: Vec<u8>,
     result: Vec<u8>,
     slots: Vec<Option<NonMaxUsize>>,
+    /// Names and values, one after the other, of labels still to be set; and where each ends.
+    pending: Vec<u8>,
+    ends: Vec<(usize, usize)>,
 }
 
 impl Rule {
@@ -116,7 +119,10 @@ impl Rule {
             Task::LabelMap { matcher, replacement } => {
                 label_map(matcher, replacement, labels, scratch);
             }
-            Task::LabelDrop(matcher) => labels.retain_names(|name| !matcher.is_match(name)),
+            Task::LabelDrop(matcher) => match matcher.word() {
+                Some(name) => labels.delete(name),
+                None => labels.retain_names(|name| !matcher.is_match(name)),
+            },
             Task::LabelKeep(matcher) => labels.retain_names(|name| matcher.is_match(name)),
         }
         true
@@ -271,16 +277,24 @@ fn label_map(
     labels: &mut LabelSet,
     scratch: &mut Scratch,
 ) {
-    if !labels.iter().any(|(name, _)| matcher.is_match(name)) {
-        return;
-    }
-    let Scratch { target, slots, .. } = scratch;
-    labels.map_labels(|name, value, labels| {
-        target.clear();
-        if replace_all(matcher, replacement, name, slots, target) && !target.is_empty() {
-            labels.set(target, value);
+    let Scratch { slots, pending, ends, .. } = scratch;
+    pending.clear();
+    ends.clear();
+    labels.visit_in_map_order(|name, value| {
+        let start = pending.len();
+        if replace_all(matcher, replacement, name, slots, pending) && pending.len() > start {
+            let name_end = pending.len();
+            pending.extend_from_slice(value);
+            ends.push((name_end, pending.len()));
         }
     });
+    // Only now: what the rule sets is not visited.
+    let mut start = 0;
+    for (name_end, end) in ends.drain(..) {
+        let name = pending.get(start..name_end).unwrap_or_default();
+        labels.set(name, pending.get(name_end..end).unwrap_or_default());
+        start = end;
+    }
 }
 
 /// Append `name` with every match replaced to `out`; false, and nothing, if there is none.

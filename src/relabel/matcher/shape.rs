@@ -4,6 +4,10 @@
 //! alternative words) and of gaps, `.*` or `.+`, where `.` matches everything. Every word and every
 //! gap of such a sequence begins and ends between characters, so bytes may be compared.
 
+// Words are short: comparing them in place beats calling the C library.
+use memchr::arch::all::is_equal;
+use memchr::arch::all::is_prefix;
+use memchr::arch::all::is_suffix;
 use memchr::memmem::Finder;
 use regex_syntax::hir::Class;
 use regex_syntax::hir::Hir;
@@ -37,11 +41,13 @@ pub(super) enum Shape {
 #[derive(Clone, Debug)]
 pub(super) struct Words {
     all: Box<[Box<[u8]>]>,
-    /// Bit `n` is set if there is a word of `n` bytes; words of 63 bytes and more share the last.
-    lengths: u64,
-    /// Filled when there are too many to compare one by one.
-    table: Option<std::collections::HashSet<Box<[u8]>>>,
+    /// The words of `n` bytes are those from `starts[n]` to `starts[n + 1]`. Long ones share the
+    /// last length.
+    starts: Box<[u16; LENGTHS + 1]>,
 }
+
+/// How many lengths are told apart.
+const LENGTHS: usize = 64;
 
 /// `prefix gap (word gap)* suffix`
 #[derive(Clone, Debug)]
@@ -88,7 +94,7 @@ impl Shape {
         match self {
             Self::Anything => true,
             Self::Something => !value.is_empty(),
-            Self::Word(word) => **word == *value,
+            Self::Word(word) => is_equal(word, value),
             Self::Words(words) => words.contains(value),
             Self::Gaps(gaps) => gaps.is_match(value),
         }
@@ -96,31 +102,28 @@ impl Shape {
 }
 
 impl Words {
-    /// From here on a table look-up is cheaper than comparing one by one.
-    const TABLE_MIN: usize = 9;
-
     fn new(words: Vec<Vec<u8>>) -> Self {
-        let words = sorted(words);
-        let lengths = words.iter().fold(0, |bits, word| bits | length_bit(word));
-        let table = (words.len() >= Self::TABLE_MIN).then(|| words.iter().cloned().collect());
-        Self { all: words, lengths, table }
+        let all = sorted(words);
+        let starts = std::array::from_fn(|length| {
+            let start = all.partition_point(|word| length_class(word) < length);
+            // There are at most `WORDS_MAX`.
+            u16::try_from(start).unwrap_or(u16::MAX)
+        });
+        Self { all, starts: Box::new(starts) }
     }
 
     #[inline]
     fn contains(&self, value: &[u8]) -> bool {
-        if self.lengths & length_bit(value) == 0 {
-            return false;
-        }
-        match &self.table {
-            Some(table) => table.contains(value),
-            None => self.all.iter().any(|word| **word == *value),
-        }
+        let length = length_class(value);
+        let range = usize::from(self.starts[length])..usize::from(self.starts[length + 1]);
+        let words = self.all.get(range).unwrap_or_default();
+        words.iter().any(|word| is_equal(word, value))
     }
 }
 
 #[inline]
-fn length_bit(text: &[u8]) -> u64 {
-    1 << text.len().min(63)
+fn length_class(text: &[u8]) -> usize {
+    text.len().min(LENGTHS - 1)
 }
 
 /// Shortest first, each once.
@@ -164,11 +167,11 @@ impl Gaps {
         }
         // Gaps take whatever is left, so the shortest word that fits at either end and the
         // earliest end of each word between leave most room for the rest.
-        let Some(start) = self.prefix.iter().find(|word| value.starts_with(word)) else {
+        let Some(start) = self.prefix.iter().find(|word| is_prefix(value, word)) else {
             return false;
         };
         let Some(rest) = value.get(start.len()..) else { return false };
-        let Some(end) = self.suffix.iter().find(|word| rest.ends_with(word)) else {
+        let Some(end) = self.suffix.iter().find(|word| is_suffix(rest, word)) else {
             return false;
         };
         let Some(mut rest) = rest.get(..rest.len() - end.len()) else { return false };

@@ -30,6 +30,7 @@ fn check_shape(regex: &str, is_shape: bool) {
 fn common_expressions_need_no_automaton() {
     for regex in [
         "",
+        "nginx_ingress_controller_.*",
         "path",
         "(.*)",
         ".+",
