@@ -12,4 +12,5 @@ pub use error::Refused;
 pub use error::ScrapeError;
 pub use error::ScrapeErrorKind;
 pub use scrape::Scraper;
+pub use scrape::within;
 pub use target::Target;

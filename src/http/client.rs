@@ -10,7 +10,6 @@ use crate::http::url::{Url, UrlError};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST, LOCATION, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use http_body::Frame;
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -200,11 +199,7 @@ pub struct ClientBody {
 
 impl ClientBody {
     /// The next piece as it was sent; `None` at a clean end.
-    pub async fn chunk(&mut self) -> Option<Result<Bytes, FetchError>> {
-        std::future::poll_fn(|cx| self.poll_chunk(cx)).await
-    }
-
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FetchError>>> {
+    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FetchError>>> {
         use http_body::Body as _;
         loop {
             let frame = match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
@@ -225,19 +220,6 @@ impl ClientBody {
                 return Poll::Ready(Some(Ok(data)));
             }
         }
-    }
-}
-
-impl http_body::Body for ClientBody {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let chunk = ready!(self.poll_chunk(cx));
-        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data).map_err(std::io::Error::other)))
     }
 }
 

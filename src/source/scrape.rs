@@ -1,19 +1,22 @@
 //! One scrape: ask, check the head, hand on the decoded body, make sure that it was whole.
 
 use crate::http::Client;
-use crate::http::Url;
 use crate::http::client::{AskFor, ClientBody};
 use crate::http::gzip;
 use crate::http::negotiate;
 use crate::model::Format;
 use crate::source::error::{Refused, ScrapeError, ScrapeErrorKind};
 use crate::source::target::Target;
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http_body::Frame;
 use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::Instant;
 
 /// What weir parses, and nothing else. Text comes first: it is what an exporter gives to a client
 /// that does not ask, so that the series stay those of metric-gate.
@@ -47,16 +50,9 @@ pub struct Transfer {
 pub struct Exposition {
     /// The grammar of the body.
     pub format: Format,
-    origin: Origin,
+    body: RawBody,
+    is_gzip: bool,
     body_bytes_max: u64,
-    started: Instant,
-    deadline: Instant,
-}
-
-#[derive(Debug)]
-enum Origin {
-    Http { body: ClientBody, is_gzip: bool },
-    File(tokio::fs::File),
 }
 
 impl Scraper {
@@ -66,30 +62,14 @@ impl Scraper {
     }
 
     /// Ask `target`, and check all that is known before the body.
+    ///
+    /// `time_left` is told to the target; keeping to it is the caller's, see [`within`].
     pub async fn open(
         &self,
         target: &Target,
-        deadline: Instant,
+        time_left: Duration,
     ) -> Result<Exposition, ScrapeError> {
-        let started = Instant::now();
-        let opened = async {
-            match target {
-                Target::Http(url) => self.open_http(url, deadline).await,
-                Target::File(path) => open_file(path).await,
-            }
-        };
-        let (format, origin) =
-            timeout_at(deadline, opened).await.unwrap_or_else(|_| Err(timed_out(started)))?;
-        let body_bytes_max = self.body_bytes_max;
-        Ok(Exposition { format, origin, body_bytes_max, started, deadline })
-    }
-
-    async fn open_http(
-        &self,
-        url: &Url,
-        deadline: Instant,
-    ) -> Result<(Format, Origin), ScrapeError> {
-        let response = self.request(url, deadline, ACCEPT_VALUE).await?;
+        let response = self.ask(target, time_left, self.ask_for).await?;
         let status = response.status();
         if !status.is_success() {
             let message = format!("the target answered {status}");
@@ -101,26 +81,31 @@ impl Scraper {
             ScrapeError::new(ScrapeErrorKind::ContentType, message)
         })?;
         let is_gzip = is_gzip(&header_text(response.headers(), &CONTENT_ENCODING))?;
-        Ok((format, Origin::Http { body: response.into_body(), is_gzip }))
+        let body_bytes_max = self.body_bytes_max;
+        Ok(Exposition { format, body: response.into_body(), is_gzip, body_bytes_max })
     }
 
-    /// Ask a server, whatever it then answers. The caller bounds the time.
-    pub async fn request(
+    /// Ask `target`, whatever it then answers.
+    pub async fn ask(
         &self,
-        url: &Url,
-        deadline: Instant,
-        accept: &str,
-    ) -> Result<Response<ClientBody>, ScrapeError> {
-        let mut headers = HeaderMap::new();
-        let left = deadline.saturating_duration_since(Instant::now());
+        target: &Target,
+        time_left: Duration,
+        ask_for: AskFor,
+    ) -> Result<Response<RawBody>, ScrapeError> {
+        let url = match target {
+            Target::Http(url) => url,
+            Target::File(path) => return open_file(path).await,
+        };
         let header = |text: &str| {
             HeaderValue::from_str(text)
                 .map_err(|e| ScrapeError::new(ScrapeErrorKind::Internal, e.to_string()))
         };
-        headers.insert(ACCEPT, header(accept)?);
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(ACCEPT_VALUE));
         headers.insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE));
-        headers.insert(TIMEOUT_HEADER, header(&timeout_text(left))?);
-        Ok(self.client.get(url, &headers, self.ask_for).await?)
+        headers.insert(TIMEOUT_HEADER, header(&timeout_text(time_left))?);
+        let response = self.client.get(url, &headers, ask_for).await?;
+        Ok(response.map(RawBody::Http))
     }
 }
 
@@ -130,17 +115,85 @@ impl Exposition {
         self,
         sink: impl FnMut(&[u8]) -> Result<(), Refused>,
     ) -> Result<Transfer, ScrapeError> {
-        let Self { origin, body_bytes_max, started, deadline, .. } = self;
-        let mut bounded = Bounded { sink, body_bytes_max, transfer: Transfer::default() };
-        let reading = async {
-            match origin {
-                Origin::Http { body, is_gzip: false } => read_plain(body, &mut bounded).await,
-                Origin::Http { body, is_gzip: true } => read_gzip(body, &mut bounded).await,
-                Origin::File(file) => read_file(file, &mut bounded).await,
+        let Self { mut body, is_gzip, body_bytes_max, .. } = self;
+        let mut sink = Bounded { sink, body_bytes_max, transfer: Transfer::default() };
+        let mut decoder = is_gzip.then(gzip::Decoder::new);
+        while let Some(chunk) = body.chunk().await {
+            let chunk = chunk?;
+            sink.count_wire(chunk.len())?;
+            let Some(decoder) = &mut decoder else {
+                sink.push(&chunk)?;
+                continue;
+            };
+            for step in chunk.chunks(GZIP_STEP_BYTES) {
+                decoder.push(step, |piece| sink.push(piece)).map_err(gzip_error)?;
+                tokio::task::yield_now().await;
             }
-        };
-        timeout_at(deadline, reading).await.unwrap_or_else(|_| Err(timed_out(started)))?;
-        Ok(bounded.transfer)
+        }
+        decoder.map_or(Ok(()), |decoder| decoder.finish().map_err(gzip_error))?;
+        Ok(sink.transfer)
+    }
+}
+
+/// Run `work` until `deadline` completes; then it is dropped, and with it its connection.
+pub async fn within<T>(
+    deadline: impl Future<Output = ()>,
+    work: impl Future<Output = Result<T, ScrapeError>>,
+) -> Result<T, ScrapeError> {
+    let started = Instant::now();
+    tokio::select! {
+        done = work => done,
+        () = deadline => {
+            let seconds = started.elapsed().as_secs_f64();
+            let message = format!("timed out after {seconds:.1} s");
+            Err(ScrapeError::new(ScrapeErrorKind::Timeout, message))
+        }
+    }
+}
+
+/// A body as it is sent.
+#[derive(Debug)]
+pub enum RawBody {
+    /// From a server.
+    Http(ClientBody),
+    /// From a file, read through a buffer.
+    File(tokio::fs::File, Box<[u8]>),
+}
+
+impl RawBody {
+    /// The next piece; `None` at a clean end.
+    async fn chunk(&mut self) -> Option<Result<Bytes, ScrapeError>> {
+        std::future::poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ScrapeError>>> {
+        match self {
+            Self::Http(body) => body.poll_chunk(cx).map_err(ScrapeError::from),
+            Self::File(file, buffer) => {
+                let mut buffer = ReadBuf::new(buffer);
+                let read = ready!(Pin::new(file).poll_read(cx, &mut buffer));
+                let error =
+                    |e: std::io::Error| ScrapeError::new(ScrapeErrorKind::File, e.to_string());
+                Poll::Ready(match read {
+                    Ok(()) if buffer.filled().is_empty() => None,
+                    Ok(()) => Some(Ok(Bytes::copy_from_slice(buffer.filled()))),
+                    Err(e) => Some(Err(error(e))),
+                })
+            }
+        }
+    }
+}
+
+impl http_body::Body for RawBody {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let chunk = ready!(self.poll_chunk(cx));
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data).map_err(std::io::Error::other)))
     }
 }
 
@@ -173,34 +226,6 @@ impl<S: FnMut(&[u8]) -> Result<(), Refused>> Bounded<S> {
     }
 }
 
-async fn read_plain<S: FnMut(&[u8]) -> Result<(), Refused>>(
-    mut body: ClientBody,
-    sink: &mut Bounded<S>,
-) -> Result<(), ScrapeError> {
-    while let Some(chunk) = body.chunk().await {
-        let chunk = chunk?;
-        sink.count_wire(chunk.len())?;
-        sink.push(&chunk)?;
-    }
-    Ok(())
-}
-
-async fn read_gzip<S: FnMut(&[u8]) -> Result<(), Refused>>(
-    mut body: ClientBody,
-    sink: &mut Bounded<S>,
-) -> Result<(), ScrapeError> {
-    let mut decoder = gzip::Decoder::new();
-    while let Some(chunk) = body.chunk().await {
-        let chunk = chunk?;
-        sink.count_wire(chunk.len())?;
-        for step in chunk.chunks(GZIP_STEP_BYTES) {
-            decoder.push(step, |piece| sink.push(piece)).map_err(gzip_error)?;
-            tokio::task::yield_now().await;
-        }
-    }
-    decoder.finish().map_err(gzip_error)
-}
-
 fn gzip_error(error: gzip::DecodeError<ScrapeError>) -> ScrapeError {
     let kind = match error {
         gzip::DecodeError::Sink(error) => return error,
@@ -210,39 +235,19 @@ fn gzip_error(error: gzip::DecodeError<ScrapeError>) -> ScrapeError {
     ScrapeError::new(kind, error.to_string())
 }
 
-async fn open_file(path: &Path) -> Result<(Format, Origin), ScrapeError> {
+async fn open_file(path: &Path) -> Result<Response<RawBody>, ScrapeError> {
     let error = |message: String| ScrapeError::new(ScrapeErrorKind::File, message);
     // Asked first: to open a pipe nobody writes to would block for ever.
     let metadata = tokio::fs::metadata(path).await.map_err(|e| error(e.to_string()))?;
     if !metadata.is_file() {
         return Err(error("not a regular file".to_owned()));
     }
-    let file = tokio::fs::File::open(path).await.map_err(|e| error(e.to_string()))?;
-    Ok((Format::Text, Origin::File(file)))
-}
-
-async fn read_file<S: FnMut(&[u8]) -> Result<(), Refused>>(
-    mut file: tokio::fs::File,
-    sink: &mut Bounded<S>,
-) -> Result<(), ScrapeError> {
+    let mut file = tokio::fs::File::open(path).await.map_err(|e| error(e.to_string()))?;
     file.set_max_buf_size(FILE_READ_BYTES);
-    let mut buffer = vec![0; FILE_READ_BYTES];
-    loop {
-        let n_bytes = file
-            .read(&mut buffer)
-            .await
-            .map_err(|e| ScrapeError::new(ScrapeErrorKind::File, e.to_string()))?;
-        if n_bytes == 0 {
-            return Ok(());
-        }
-        sink.count_wire(n_bytes)?;
-        sink.push(&buffer[..n_bytes])?;
-    }
-}
-
-fn timed_out(started: Instant) -> ScrapeError {
-    let seconds = started.elapsed().as_secs_f64();
-    ScrapeError::new(ScrapeErrorKind::Timeout, format!("timed out after {seconds:.1} s"))
+    let buffer = vec![0; FILE_READ_BYTES].into_boxed_slice();
+    let mut response = Response::new(RawBody::File(file, buffer));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    Ok(response)
 }
 
 /// Seconds as Prometheus writes them into its timeout header.

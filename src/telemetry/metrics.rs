@@ -67,10 +67,15 @@ pub mod names {
     /// Samples the rules dropped.
     pub const DROPPED_SAMPLES: (&str, &str) =
         ("weir_dropped_samples_total", "Samples dropped by the rules of an output");
-    /// Samples relabelling made unusable.
-    pub const INVALID_SAMPLES: (&str, &str) = (
-        "weir_invalid_samples_total",
-        "Samples left out because the rules of an output gave them labels Prometheus refuses",
+    /// What each rule drops.
+    pub const RULE_DROPS: (&str, &str) = (
+        "weir_rule_dropped_samples",
+        "Samples of the last good scrape that a rule of an output dropped, rules counted from 0",
+    );
+    /// Samples that lost their name.
+    pub const NAMELESS_SAMPLES: (&str, &str) = (
+        "weir_nameless_samples_total",
+        "New samples whose name the rules removed, and which kept it",
     );
     /// Series of an output.
     pub const OUTPUT_SERIES: (&str, &str) =
@@ -85,6 +90,11 @@ pub mod names {
         ("weir_http_requests_total", "Requests answered, by endpoint and status");
     /// Connections now.
     pub const HTTP_CONNECTIONS: (&str, &str) = ("weir_http_connections", "Open connections");
+    /// Clients that stopped reading.
+    pub const HTTP_STALLED: (&str, &str) = (
+        "weir_http_stalled_connections_total",
+        "Connections cut because the client took nothing of an answer for too long",
+    );
     /// Connections the system did not give.
     pub const HTTP_ACCEPT_FAILURES: (&str, &str) =
         ("weir_http_accept_failures_total", "Connections the system could not accept");
@@ -110,11 +120,13 @@ pub struct Metrics {
     scrape_duration: Histogram,
     limit_refusals: Family<Labels, Counter>,
     dropped_samples: Family<Labels, Counter>,
-    invalid_samples: Family<Labels, Counter>,
+    rule_drops: Family<Labels, Number>,
+    nameless_samples: Counter,
     output_series: Family<Labels, Number>,
     left_out: Family<Labels, Number>,
     http_requests: Family<Labels, Counter>,
     http_connections: Gauge,
+    http_stalled: Counter,
     http_accept_failures: Counter,
 }
 
@@ -163,17 +175,23 @@ impl Metrics {
             scrape_duration: add(r, names::SCRAPE_DURATION, duration_histogram()),
             limit_refusals: add(r, names::LIMIT_REFUSALS, Family::default()),
             dropped_samples: add(r, names::DROPPED_SAMPLES, Family::default()),
-            invalid_samples: add(r, names::INVALID_SAMPLES, Family::default()),
+            rule_drops: add(r, names::RULE_DROPS, Family::default()),
+            nameless_samples: add(r, names::NAMELESS_SAMPLES, Counter::default()),
             output_series: add(r, names::OUTPUT_SERIES, Family::default()),
             left_out: add(r, names::LEFT_OUT, Family::default()),
             http_requests: add(r, names::HTTP_REQUESTS, Family::default()),
             http_connections: add(r, names::HTTP_CONNECTIONS, Gauge::default()),
+            http_stalled: add(r, names::HTTP_STALLED, Counter::default()),
             http_accept_failures: add(r, names::HTTP_ACCEPT_FAILURES, Counter::default()),
             registry,
         }
     }
 
     /// All of them as an OpenMetrics document.
+    ///
+    /// # Panics
+    ///
+    /// Never: a string takes everything.
     pub fn encode(&self) -> String {
         let mut out = String::new();
         text::encode(&mut out, &self.registry).expect("writing to a string cannot fail");
@@ -236,11 +254,20 @@ impl Metrics {
         self.scrapes_shared.inc();
     }
 
-    /// What the rules of an output dropped, and what they spoilt.
-    pub fn samples_dropped(&self, subset: &str, n_dropped: u64, n_invalid: u64) {
-        let labels = one("subset", subset);
-        self.dropped_samples.get_or_create(&labels).inc_by(n_dropped);
-        self.invalid_samples.get_or_create(&labels).inc_by(n_invalid);
+    /// What the rules of an output dropped of one scrape.
+    pub fn samples_dropped(&self, subset: &str, n_samples: u64) {
+        self.dropped_samples.get_or_create(&one("subset", subset)).inc_by(n_samples);
+    }
+
+    /// What one rule of an output dropped of the last scrape.
+    pub fn rule_drops(&self, subset: &str, rule: usize, n_samples: u64) {
+        let labels = vec![("subset", subset.to_owned()), ("rule", rule.to_string())];
+        self.rule_drops.get_or_create(&labels).set(to_f64(n_samples));
+    }
+
+    /// Samples that kept their name although the rules removed it.
+    pub fn samples_nameless(&self, n_samples: u64) {
+        self.nameless_samples.inc_by(n_samples);
     }
 
     /// An output was published.
@@ -268,6 +295,11 @@ impl Metrics {
     /// A connection ended.
     pub fn connection_closed(&self) {
         self.http_connections.dec();
+    }
+
+    /// A client took nothing of an answer for too long.
+    pub fn client_stalled(&self) {
+        self.http_stalled.inc();
     }
 
     /// The system could not accept a connection.
@@ -312,7 +344,7 @@ mod tests {
         metrics.scrape_succeeded("h:1", took, good);
         metrics.scrape_failed("h:1", took, "timeout");
         metrics.http_request("/metrics", 502);
-        metrics.samples_dropped("requests", 3, 0);
+        metrics.samples_dropped("requests", 3);
         let text = metrics.encode();
         for line in [
             concat!("weir_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),

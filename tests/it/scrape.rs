@@ -1,15 +1,14 @@
 //! One scrape: what counts as a whole exposition, and how the client gets at it.
 
-use crate::support::{FakeTarget, Peer, gzip, runtime};
+use crate::support::{FakeTarget, PATIENCE, Peer, gzip, runtime};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 use weir::http::Client;
 use weir::http::client::AskFor;
 use weir::http::connect::{Connector, client_config};
 use weir::http::proxy::{ProxyRules, ProxySettings};
 use weir::model::Format;
-use weir::source::{Refused, ScrapeError, ScrapeErrorKind, Scraper, Target};
+use weir::source::{Refused, ScrapeError, ScrapeErrorKind, Scraper, Target, within};
 
 const BODY_BYTES_MAX: u64 = 1 << 20;
 
@@ -18,8 +17,7 @@ fn scraper() -> Scraper {
 }
 
 async fn read(scraper: &Scraper, url: &str) -> Result<(Format, String), ScrapeError> {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let exposition = scraper.open(&Target::parse(url).unwrap(), deadline).await?;
+    let exposition = scraper.open(&Target::parse(url).unwrap(), PATIENCE).await?;
     let (format, mut body) = (exposition.format, Vec::new());
     exposition
         .read(|piece| {
@@ -212,9 +210,8 @@ fn a_sink_that_refuses_ends_the_scrape() {
         peer.hang();
     });
     let done = runtime().block_on(async {
-        let deadline = Instant::now() + Duration::from_secs(20);
         let opened =
-            scraper().open(&Target::parse(&target.url()).unwrap(), deadline).await.unwrap();
+            scraper().open(&Target::parse(&target.url()).unwrap(), PATIENCE).await.unwrap();
         opened.read(|_| Err(Refused { reason: "parse", message: "no".to_owned() })).await
     });
     assert_eq!(done.unwrap_err().kind, ScrapeErrorKind::Refused("parse"));
@@ -229,12 +226,12 @@ fn the_deadline_covers_head_and_body() {
         peer.hang();
     }] {
         let target = FakeTarget::start(script);
-        let done = runtime().block_on(async {
-            let deadline = Instant::now() + Duration::from_millis(200);
-            let upstream = Target::parse(&target.url()).unwrap();
-            let opened = scraper().open(&upstream, deadline).await?;
-            opened.read(|_| Ok(())).await
-        });
+        let upstream = Target::parse(&target.url()).unwrap();
+        let scraper = scraper();
+        let done = runtime()
+            .block_on(within(tokio::time::sleep(Duration::from_millis(200)), async {
+                scraper.open(&upstream, PATIENCE).await?.read(|_| Ok(())).await
+            }));
         assert_eq!(done.unwrap_err().kind, ScrapeErrorKind::Timeout);
         // The connection does not outlive the scrape.
         target.wait_until(|seen| seen.n_gone == 1);
@@ -253,7 +250,7 @@ fn fix_h10_the_request_says_what_is_wanted() {
         &format!("user-agent: weir/{}", env!("CARGO_PKG_VERSION")),
         "accept-encoding: identity",
         "accept: text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6",
-        "x-prometheus-scrape-timeout-seconds: 19.",
+        "x-prometheus-scrape-timeout-seconds: 30\r\n",
     ] {
         assert!(head.contains(line), "{line:?} is not in {head}");
     }

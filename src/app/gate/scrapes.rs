@@ -1,0 +1,280 @@
+//! Scraping the target: once for all who ask, all or nothing, results swapped whole.
+
+use crate::aggregate::snapshot::Snapshot;
+use crate::app::clock::Clock;
+use crate::app::gate::GateConfig;
+use crate::app::gate::flight::{Deadline, Outcome, SingleFlight};
+use crate::engine::{Engine, EngineConfig, Published};
+use crate::http::Client;
+use crate::http::answer::Problem;
+use crate::ledger::{CleanRead, ReadError, ReadStats};
+use crate::model::FingerprintKey;
+use crate::source::scrape::Transfer;
+use crate::source::{Refused, ScrapeError, ScrapeErrorKind, Scraper, Target, within};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::GoodScrape;
+use arc_swap::ArcSwapOption;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// The number of the one target.
+const TARGET: usize = 0;
+
+/// What one good scrape made: all outputs, of the same moment.
+#[derive(Debug)]
+pub struct Scraped {
+    /// `None` for the one kept for subsets: the main output is not held beyond its requests.
+    main: Option<Arc<Snapshot>>,
+    subsets: Vec<Arc<Snapshot>>,
+    /// When the request went out, by the wall clock.
+    pub started_ms: i64,
+    /// The same moment, for ages.
+    pub began: Instant,
+}
+
+impl Scraped {
+    /// The main output.
+    pub fn main(&self) -> Option<Arc<Snapshot>> {
+        self.main.clone()
+    }
+
+    /// A subset, by its number.
+    pub fn subset(&self, at: usize) -> Option<Arc<Snapshot>> {
+        self.subsets.get(at).cloned()
+    }
+}
+
+/// The target, its ledger, and what the last good scrape made.
+#[derive(Debug)]
+pub struct Scrapes {
+    target: Target,
+    instance: String,
+    output_names: Vec<String>,
+    scraper: Scraper,
+    flights: SingleFlight<Result<Arc<Scraped>, Problem>>,
+    /// Held for the whole of a scrape: there is one at a time.
+    state: Mutex<State>,
+    last: ArcSwapOption<Scraped>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug)]
+struct State {
+    engine: Engine,
+    /// Whether the last scrape succeeded; `None` before the first.
+    is_up: Option<bool>,
+    /// Samples each rule of each output drops, as of `n_samples`.
+    n_dropped: Vec<u64>,
+    n_samples: usize,
+}
+
+impl Scrapes {
+    /// Prepare to scrape; nothing is asked yet.
+    pub fn new(config: GateConfig, metrics: Arc<Metrics>) -> Self {
+        let output_names: Vec<_> = config.outputs.iter().map(|o| o.name.clone()).collect();
+        let engine = EngineConfig {
+            outputs: config.outputs,
+            limits: config.read_limits,
+            policy: config.policy,
+        };
+        let engine = Engine::new(engine, FingerprintKey::new(config.random), 1);
+        let n_dropped = vec![0; output_names.len()];
+        let client = Client::new(config.proxies);
+        Self {
+            instance: config.target.instance(),
+            target: config.target,
+            output_names,
+            scraper: Scraper::new(client, config.ask_for, config.body_bytes_max),
+            flights: SingleFlight::default(),
+            state: Mutex::new(State { engine, is_up: None, n_dropped, n_samples: 0 }),
+            last: ArcSwapOption::empty(),
+            clock: config.clock,
+            metrics,
+        }
+    }
+
+    /// What is scraped.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Asks the target, for requests that go past the rules.
+    pub fn scraper(&self) -> &Scraper {
+        &self.scraper
+    }
+
+    /// The last good scrape.
+    pub fn last(&self) -> Option<Arc<Scraped>> {
+        self.last.load_full()
+    }
+
+    /// Scrape, or wait for the scrape under way.
+    pub async fn scrape(self: &Arc<Self>, deadline: Instant) -> Result<Arc<Scraped>, Problem> {
+        let start = |deadline: Deadline| Arc::clone(self).fly(deadline);
+        let (outcome, is_shared) = self.flights.join(deadline, start).await;
+        if is_shared {
+            self.metrics.scrape_shared();
+        }
+        match outcome {
+            Outcome::Done(result) => result,
+            Outcome::OutOfTime => Err(self.problem(&ScrapeError::new(
+                ScrapeErrorKind::Timeout,
+                "timed out waiting for the scrape another client has begun",
+            ))),
+            Outcome::Broken => Err(Problem::Internal),
+        }
+    }
+
+    async fn fly(self: Arc<Self>, deadline: Deadline) -> Result<Arc<Scraped>, Problem> {
+        // Waits only for a scrape that was given up a moment ago and is being dropped.
+        let mut state = self.state.lock().await;
+        let (started_ms, began) = ((self.clock)(), Instant::now());
+        self.metrics.scrape_begun(&self.instance);
+        let cancelled = CountIfDropped(Some(&self.metrics));
+        let time_left = deadline.now().saturating_duration_since(began);
+        let read = within(deadline.passed(), async {
+            let exposition = self.scraper.open(&self.target, time_left).await?;
+            let mut reader = state.engine.reader(TARGET, exposition.format);
+            let pushed = |piece: &[u8]| reader.push(piece).map_err(|e| refused(&e));
+            let transfer = exposition.read(pushed).await?;
+            let clean = reader.finish().map_err(|e| refused(&e))?;
+            Ok((transfer, clean))
+        });
+        let read = read.await;
+        cancelled.disarm();
+        match read {
+            Ok((transfer, clean)) => {
+                Ok(self.succeed(&mut state, transfer, clean, (started_ms, began)))
+            }
+            Err(error) => {
+                self.fail(&mut state, &error, began);
+                Err(self.problem(&error))
+            }
+        }
+    }
+
+    /// Commit a clean body and publish all outputs as one.
+    fn succeed(
+        &self,
+        state: &mut State,
+        transfer: Transfer,
+        clean: CleanRead,
+        (started_ms, began): (i64, Instant),
+    ) -> Arc<Scraped> {
+        let stats = state.engine.commit(TARGET, clean);
+        let published = state.engine.publish();
+        self.count_outputs(state, &stats, &published);
+
+        let mut snapshots = published.into_iter().map(|output| output.snapshot);
+        let main = snapshots.next();
+        let subsets: Vec<_> = snapshots.collect();
+        if !subsets.is_empty() {
+            let kept = Scraped { main: None, subsets: subsets.clone(), started_ms, began };
+            self.last.store(Some(Arc::new(kept)));
+        }
+
+        let took = began.elapsed();
+        let instance = self.instance.as_str();
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds are far below 2^53")]
+        let started_seconds = started_ms as f64 / 1000.0;
+        let good = GoodScrape {
+            started_seconds,
+            n_samples: stats.n_samples as u64,
+            body_bytes: transfer.body_bytes,
+            wire_bytes: transfer.wire_bytes,
+        };
+        self.metrics.scrape_succeeded(instance, took, good);
+        let elapsed_ms = took.as_millis();
+        let (bytes, samples) = (transfer.body_bytes, stats.n_samples);
+        tracing::debug!(instance, bytes, samples, new = stats.n_cold, elapsed_ms, "Scraped.");
+        if state.is_up.replace(true) != Some(true) {
+            tracing::info!(instance, bytes, samples, elapsed_ms, "The target is up.");
+        }
+        Arc::new(Scraped { main, subsets, started_ms, began })
+    }
+
+    fn count_outputs(&self, state: &mut State, stats: &ReadStats, published: &[Published]) {
+        // Known lines in the same number are the same lines, and are dropped by the same rules.
+        let is_changed = stats.n_cold > 0 || stats.n_samples != state.n_samples;
+        state.n_samples = stats.n_samples;
+        for (at, (name, output)) in self.output_names.iter().zip(published).enumerate() {
+            if is_changed {
+                let by_rule = state.engine.dropped_by_rule(at);
+                for &(rule, n_samples) in &by_rule {
+                    self.metrics.rule_drops(name, rule, n_samples as u64);
+                }
+                state.n_dropped[at] = by_rule.iter().map(|(_, n)| *n as u64).sum();
+            }
+            self.metrics.samples_dropped(name, state.n_dropped[at]);
+            self.metrics.output_published(name, output.stats.n_series as u64);
+            let left_out = [
+                ("quantile", output.stats.n_quantiles_dropped),
+                ("bucket", output.stats.n_buckets_dropped),
+            ];
+            for (kind, n_series) in left_out {
+                self.metrics.output_left_out(name, kind, n_series as u64);
+            }
+        }
+        self.metrics.samples_nameless(stats.n_nameless);
+    }
+
+    fn fail(&self, state: &mut State, error: &ScrapeError, began: Instant) {
+        let (instance, reason) = (self.instance.as_str(), error.kind.reason());
+        self.metrics.scrape_failed(instance, began.elapsed(), reason);
+        if let Some(limit) = limit_of(reason) {
+            self.metrics.limit_refusal(limit);
+        }
+        let error = error.to_string();
+        if state.is_up.replace(false) == Some(false) {
+            tracing::debug!(instance, reason, error, "The target is still down.");
+        } else {
+            tracing::warn!(instance, reason, error, "The target is down.");
+        }
+    }
+
+    fn problem(&self, error: &ScrapeError) -> Problem {
+        problem(&self.target, error)
+    }
+}
+
+/// A failed request to the target, as it is answered.
+pub fn problem(target: &Target, error: &ScrapeError) -> Problem {
+    Problem::UpstreamFailed {
+        lines: vec![format!("{target}: {error}")],
+        is_timeout: error.kind == ScrapeErrorKind::Timeout,
+    }
+}
+
+fn refused(error: &ReadError) -> Refused {
+    Refused { reason: error.reason(), message: error.to_string() }
+}
+
+/// The limit behind a failure, as it is counted.
+fn limit_of(reason: &str) -> Option<&'static str> {
+    match reason {
+        "body_bytes" => Some("body_bytes"),
+        "line_too_long" => Some("line_bytes"),
+        "too_many_series" => Some("series"),
+        "too_many_labels" => Some("labels"),
+        _ => None,
+    }
+}
+
+/// Counts a scrape that is dropped before its end: nobody waits for it any more.
+struct CountIfDropped<'a>(Option<&'a Metrics>);
+
+impl CountIfDropped<'_> {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CountIfDropped<'_> {
+    fn drop(&mut self) {
+        if let Some(metrics) = self.0 {
+            metrics.scrape_cancelled();
+        }
+    }
+}
