@@ -18,6 +18,9 @@
 
 pub mod model;
 
+pub mod aggregate;
+pub mod engine;
+pub mod ledger;
 pub mod parse;
 pub mod relabel;
 //! - [`config`]: YAML → validated values, or every error with its place.
@@ -30,12 +33,10 @@ pub mod model;
 pub mod parse;
 pub mod relabel;
 pub mod render;
-pub mod ledger;
-pub mod engine;
 
-pub mod telemetry;
 pub mod http;
 pub mod source;
+pub mod telemetry;
 
-pub mod config;
 pub mod app;
+pub mod config;
