@@ -12,7 +12,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## install what is missing on a fresh machine (a C linker, a Go or Debian Prometheus)
+setup: ## install the C linker Rust needs, where it is missing
 	@.ci/setup linker
 
 .PHONY: build
@@ -48,12 +48,8 @@ deny: ## licences, sources and bans of the dependencies (needs cargo-deny)
 	@.ci/deny
 
 .PHONY: check
-check: setup ## everything CI checks, cheapest first, stopping at the first failure
-	$(CARGO) fmt --all --check
-	$(MAKE) lint doc test deny
-	$(CARGO) bench --no-run
-	$(CARGO) check --manifest-path fuzz/Cargo.toml --no-default-features
-	$(MAKE) chart
+check: ## everything CI checks, cheapest first, stopping at the first failure
+	@CI=$${CI:-false} bash .ci/run
 
 .PHONY: bench
 bench: setup ## criterion benches, one file a stage
@@ -78,5 +74,5 @@ chart: ## lint and render the Helm chart (skipped where helm is absent)
 	else echo 'skipped: no helm, so charts/weir was not rendered'; fi
 
 .PHONY: ci
-ci: ## what CI runs
+ci: ## the same as CI runs it: a test that has to be skipped fails
 	@bash .ci/run

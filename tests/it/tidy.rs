@@ -149,6 +149,14 @@ fn every_test_vector_is_used() {
 }
 
 #[test]
+fn the_map_shows_every_module() {
+    let map = read(&root().join("ARCHITECTURE.md"));
+    for (module, _) in MAY_IMPORT {
+        assert!(map.contains(&format!("`{module}`")), "ARCHITECTURE.md does not know {module}");
+    }
+}
+
+#[test]
 fn the_rules_of_this_file_notice_what_they_should() {
     let named = |text| after_any(text, &["crate::", "weir::"]).collect::<Vec<_>>();
     assert_eq!(named("use crate::parse::text; x(weir::model)"), ["parse", "model"]);
