@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 .PHONY: help
 help: ## this list
 	@echo 'weir: make TARGET, where TARGET is'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## install the C linker Rust needs, where it is missing
