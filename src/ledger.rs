@@ -30,6 +30,7 @@ mod compare;
 mod meta;
 mod predict;
 mod reader;
+mod recent;
 mod resync;
 
 pub use cold::OutputRules;

@@ -23,15 +23,6 @@ pub mod engine;
 pub mod ledger;
 pub mod parse;
 pub mod relabel;
-//! - [`config`]: YAML → validated values, or every error with its place.
-//! - [`app`]: the tools.
-
-pub mod aggregate;
-pub mod app;
-pub mod config;
-pub mod model;
-pub mod parse;
-pub mod relabel;
 pub mod render;
 
 pub mod http;

@@ -67,14 +67,41 @@ impl SeriesText {
         self.bound_text.clear();
         self.name.extend_from_slice(set.metric_name());
         let is_bucket = self.name.ends_with(b"_bucket");
-        for (name, value) in set.iter() {
-            match name {
-                METRIC_NAME => {}
-                b"le" if is_bucket && self.take_bound(BoundLabel::Le, value) => {}
-                b"quantile" if !is_bucket && self.take_bound(BoundLabel::Quantile, value) => {}
-                _ => write_label(&mut self.labels, name, value),
+        // Neighbours that stand side by side in the source are copied in one piece.
+        let mut run: Option<Span> = None;
+        for (name, value, spelling) in set.spellings() {
+            let bound = match name {
+                METRIC_NAME => continue,
+                b"le" if is_bucket => BoundLabel::Le,
+                b"quantile" if !is_bucket => BoundLabel::Quantile,
+                _ => BoundLabel::None,
+            };
+            if bound != BoundLabel::None {
+                self.end_run(set.text(), run.take());
+                if self.take_bound(bound, value) {
+                    continue;
+                }
+            }
+            match (&mut run, spelling) {
+                (Some(run), Some(next)) if is_next(set.text(), *run, next) => run.end = next.end,
+                (_, spelling) => {
+                    self.end_run(set.text(), run.take());
+                    run = spelling;
+                    if spelling.is_none() {
+                        write_label(&mut self.labels, name, value);
+                    }
+                }
             }
         }
+        self.end_run(set.text(), run);
+    }
+
+    fn end_run(&mut self, text: &[u8], run: Option<Span>) {
+        let Some(run) = run else { return };
+        if !self.labels.is_empty() {
+            self.labels.push(b',');
+        }
+        self.labels.extend_from_slice(run.of(text));
     }
 
     fn take_bound(&mut self, label: BoundLabel, text: &[u8]) -> bool {
@@ -87,6 +114,12 @@ impl SeriesText {
         self.bound_text.extend_from_slice(text);
         true
     }
+}
+
+/// Whether only a comma parts one label's spelling from the next.
+#[inline]
+fn is_next(text: &[u8], run: Span, next: Span) -> bool {
+    run.end + 1 == next.start && text.get(run.end as usize) == Some(&b',')
 }
 
 /// Append `name="value"`, after a comma unless it is the first.

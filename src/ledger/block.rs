@@ -142,6 +142,30 @@ impl Decoded {
     }
 }
 
+/// What the text of a line has in common with that of an earlier one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Likeness {
+    /// How many rows before.
+    pub(super) back: usize,
+    /// Bytes in common at the start.
+    pub(super) prefix: usize,
+    /// Bytes in common at the end, none of them among those at the start.
+    pub(super) suffix: usize,
+}
+
+impl Likeness {
+    fn head(self, text: &[u8]) -> Head {
+        let narrow = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+        Head {
+            len: narrow(text.len()),
+            prefix: narrow(self.prefix),
+            suffix: narrow(self.suffix),
+            back: u8::try_from(self.back).unwrap_or(0),
+            kind: RowKind::Sample,
+        }
+    }
+}
+
 /// A block being built.
 #[derive(Debug, Default)]
 pub(super) struct BlockBuilder {
@@ -172,6 +196,11 @@ impl BlockBuilder {
         self.heads.is_empty()
     }
 
+    /// The distance at which a similar row was found last; 0: none was.
+    pub(super) fn last_back(&self) -> usize {
+        self.last_back
+    }
+
     /// Whether another row would be one too many.
     pub(super) fn is_full(&self) -> bool {
         self.heads.len() >= BLOCK_ROWS
@@ -197,30 +226,31 @@ impl BlockBuilder {
         self.rows.text.extend_from_slice(&decoded.text[..self.rows.range(n_rows.max(1) - 1).end]);
     }
 
-    /// Add a sample.
-    pub(super) fn push_sample(&mut self, text: &[u8], slots: &[u32]) {
-        let predictable =
-            u16::try_from(text.len()).is_ok() && memchr::memchr(b'\n', text).is_none();
-        if predictable {
-            self.push(RowKind::Sample, text);
+    /// Add a sample. `likeness`: what its text is known to share with an earlier row.
+    ///
+    /// Says whether the text is kept, which it is if it is a short line.
+    pub(super) fn push_sample(
+        &mut self,
+        text: &[u8],
+        slots: &[u32],
+        likeness: Option<Likeness>,
+    ) -> bool {
+        let is_kept = u16::try_from(text.len()).is_ok() && memchr::memchr(b'\n', text).is_none();
+        if is_kept {
+            self.push(RowKind::Sample, text, likeness);
         } else {
-            self.push(RowKind::Opaque, &[]);
+            self.push(RowKind::Opaque, &[], None);
         }
         self.slots.extend_from_slice(slots);
-    }
-
-    /// Add a sample without keeping its text.
-    pub(super) fn push_opaque(&mut self, slots: &[u32]) {
-        self.push(RowKind::Opaque, &[]);
-        self.slots.extend_from_slice(slots);
+        is_kept
     }
 
     /// Add another line.
     pub(super) fn push_meta(&mut self, text: &[u8], number: u32) {
         if u16::try_from(text.len()).is_ok() {
-            self.push(RowKind::Meta, text);
+            self.push(RowKind::Meta, text, None);
         } else {
-            self.push(RowKind::Meta, &[]);
+            self.push(RowKind::Meta, &[], None);
             // A line too long to be kept must not be taken for a blank one.
             if let Some(head) = self.heads.last_mut() {
                 head.back = UNKNOWN_LINE;
@@ -229,8 +259,10 @@ impl BlockBuilder {
         self.metas.push(number);
     }
 
-    fn push(&mut self, kind: RowKind, text: &[u8]) {
-        let head = Head { kind, ..self.encode(text) };
+    fn push(&mut self, kind: RowKind, text: &[u8], likeness: Option<Likeness>) {
+        let known = likeness.filter(|known| known.back <= self.len());
+        let head = known.map_or_else(|| self.encode(text), |known| known.head(text));
+        let head = Head { kind, ..head };
         let literal = usize::from(head.prefix)..text.len() - usize::from(head.suffix);
         self.literals.extend_from_slice(&text[literal]);
         self.heads.push(head);
@@ -270,9 +302,7 @@ impl BlockBuilder {
         let prefix = common_prefix(text, reference);
         let suffix = common_suffix(&text[prefix..], &reference[prefix..]);
         if text.len() - prefix - suffix < best.n_literals() {
-            let narrow = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-            let back = u8::try_from(back).unwrap_or(0);
-            *best = Head { prefix: narrow(prefix), suffix: narrow(suffix), back, ..*best };
+            *best = Likeness { back, prefix, suffix }.head(text);
         }
         true
     }
@@ -306,7 +336,7 @@ mod tests {
             if n % 7 == 3 {
                 builder.push_meta(text, n);
             } else {
-                builder.push_sample(text, &[n, n + 1000]);
+                builder.push_sample(text, &[n, n + 1000], None);
             }
         }
         builder.close()
@@ -345,7 +375,7 @@ mod tests {
             let cut = cut.index(texts.len());
             let mut builder = BlockBuilder::default();
             builder.resume(&block, &decoded, cut, 2);
-            builder.push_sample(b"new{} ", &[7, 8]);
+            builder.push_sample(b"new{} ", &[7, 8], None);
             let resumed = builder.close();
             decoded.load(&resumed);
             for (row, text) in texts[..cut].iter().enumerate() {

@@ -10,6 +10,9 @@ use crate::model::{FingerprintKey, LabelSet, Span};
 use crate::parse::{SampleTokens, unescape};
 use crate::relabel::{Rules, Scratch, Verdict};
 
+/// How many label names are remembered.
+const IGNORED_NAMES_MAX: usize = 64;
+
 /// The rules of one output.
 pub type OutputRules = Arc<Rules>;
 
@@ -22,6 +25,8 @@ pub(super) struct Cold {
     input: LabelSet,
     unescaped: Vec<u8>,
     scratch: Scratch,
+    /// Label names, and whether their values make no difference.
+    ignored: Vec<(Box<[u8]>, bool)>,
     /// Samples whose name the rules removed; they keep the name they had.
     pub(super) n_nameless: u64,
 }
@@ -67,6 +72,7 @@ impl Cold {
             input: LabelSet::new(),
             unescaped: Vec::new(),
             scratch: Scratch::default(),
+            ignored: Vec::new(),
             n_nameless: 0,
         }
     }
@@ -85,7 +91,8 @@ impl Cold {
     fn load(&mut self, line: &[u8], tokens: &SampleTokens) {
         let input = &mut self.input;
         input.clear();
-        input.load_text(line.get(..tokens.value_start).unwrap_or(line));
+        let text = line.get(..tokens.value_start).unwrap_or(line);
+        input.load_text(text);
         let mut decode = |input: &mut LabelSet, span: Span, is_escaped: bool| {
             if !is_escaped {
                 return span;
@@ -97,12 +104,31 @@ impl Cold {
         let name = decode(input, tokens.name, tokens.name_escaped);
         let metric_name = input.store(METRIC_NAME);
         input.push_span(metric_name, name);
+        // In quotes stand names that may need them; a raw newline must be escaped.
+        let is_plain = !tokens.has_quoted_name && memchr::memchr(b'\n', text).is_none();
         for label in &tokens.labels {
-            let name = decode(input, label.name, label.name_escaped);
-            let value = decode(input, label.value, label.value_escaped);
-            input.push_span(name, value);
+            let stands_together = label.name.end + 2 == label.value.start;
+            if is_plain && stands_together && !label.value_escaped {
+                input.push_verbatim(label.name, label.value);
+            } else {
+                let name = decode(input, label.name, label.name_escaped);
+                let value = decode(input, label.value, label.value_escaped);
+                input.push_span(name, value);
+            }
         }
         input.sort();
+    }
+
+    /// Whether the value of this label makes no difference to any output.
+    pub(super) fn ignores(&mut self, name: &[u8]) -> bool {
+        if let Some((_, is_ignored)) = self.ignored.iter().find(|(known, _)| **known == *name) {
+            return *is_ignored;
+        }
+        let is_ignored = self.outputs.iter().all(|output| output.rules.ignores(name));
+        if self.ignored.len() < IGNORED_NAMES_MAX {
+            self.ignored.push((name.into(), is_ignored));
+        }
+        is_ignored
     }
 
     /// What was found, output by output.

@@ -105,12 +105,9 @@ impl Prediction {
                 let is_short = buffer.len() - at <= usize::from(head.len);
                 return (at, if is_short { Stop::NeedMore } else { Stop::Mismatch });
             };
-            let part = match short_integer(buffer, at + len) {
-                Some((value, end)) => ValuePart { value, timestamp_ms: None, exemplar: None, end },
-                None => match value_part(format, buffer, at + len) {
-                    Ok(part) => part,
-                    Err(stop) => return (at, stop),
-                },
+            let part = match sample_value(format, buffer, at + len) {
+                Ok(part) => part,
+                Err(stop) => return (at, stop),
             };
             take(part, at + len);
             self.advance(block, at);
@@ -120,8 +117,17 @@ impl Prediction {
     }
 }
 
-/// Any value, with a timestamp and an exemplar if there are. `Err`: why it was not taken.
-pub(super) fn value_part(format: Format, buffer: &[u8], at: usize) -> Result<ValuePart, Stop> {
+/// The value at `at`, and what else stands on the line. `Err`: why it was not taken.
+#[inline(always)]
+pub(super) fn sample_value(format: Format, buffer: &[u8], at: usize) -> Result<ValuePart, Stop> {
+    match short_integer(buffer, at) {
+        Some((value, end)) => Ok(ValuePart { value, timestamp_ms: None, exemplar: None, end }),
+        None => any_value(format, buffer, at),
+    }
+}
+
+/// Any value, with a timestamp and an exemplar if there are.
+fn any_value(format: Format, buffer: &[u8], at: usize) -> Result<ValuePart, Stop> {
     let rest = buffer.get(at..).unwrap_or_default();
     let Some(n_bytes) = memchr::memchr(b'\n', rest) else { return Err(Stop::NeedMore) };
     let end = at + n_bytes + 1;

@@ -12,6 +12,7 @@ use crate::ledger::cold::{Cold, Found};
 use crate::ledger::commit::Base;
 use crate::ledger::meta::MetaLines;
 use crate::ledger::predict::{Prediction, Stop, ValuePart};
+use crate::ledger::recent::Recent;
 use crate::ledger::resync::Index;
 use crate::model::Format;
 use crate::parse::{Document, ParseError, ParseErrorKind, SampleTokens};
@@ -101,6 +102,7 @@ pub struct Reader {
     /// Lines in a row that were not found among the old rows.
     n_missed: usize,
     builder: BlockBuilder,
+    recent: Recent,
     slots: Vec<u32>,
     read: Staged,
     carry: Vec<u8>,
@@ -156,6 +158,7 @@ impl Reader {
             index: None,
             n_missed: 0,
             builder: BlockBuilder::new(),
+            recent: Recent::default(),
             slots: Vec::new(),
             read: Staged { values, metas: Arc::clone(&base.metas), ..Staged::default() },
             carry: Vec::new(),

@@ -13,6 +13,8 @@ struct Pair {
     value: Span,
     /// 0 for a label as it was read; otherwise when a rule first set it (1, 2, …).
     set_at: u32,
+    /// The text holds `name="value"` in one piece, as an exposition would spell it.
+    is_verbatim: bool,
 }
 
 /// A set of labels, `__name__` among them, sorted by the bytes of their names.
@@ -55,7 +57,7 @@ impl LabelSet {
             return;
         }
         let (name, value) = (self.store(name), self.store(value));
-        self.pairs.push(Pair { name, value, set_at: 0 });
+        self.pairs.push(Pair { name, value, set_at: 0, is_verbatim: false });
     }
 
     /// Take over `text` as the buffer in which spans given to [`LabelSet::push_span`] lie.
@@ -70,7 +72,17 @@ impl LabelSet {
     #[inline]
     pub fn push_span(&mut self, name: Span, value: Span) {
         if !value.is_empty() {
-            self.pairs.push(Pair { name, value, set_at: 0 });
+            self.pairs.push(Pair { name, value, set_at: 0, is_verbatim: false });
+        }
+    }
+
+    /// The same for a label that stands there as `name="value"`, neither part in need of quotes or
+    /// escapes when it is written.
+    #[inline]
+    pub fn push_verbatim(&mut self, name: Span, value: Span) {
+        debug_assert_eq!(name.end + 2, value.start);
+        if !value.is_empty() {
+            self.pairs.push(Pair { name, value, set_at: 0, is_verbatim: true });
         }
     }
 
@@ -127,6 +139,20 @@ impl LabelSet {
         self.pairs.iter().map(|pair| (pair.name.of(&self.text), pair.value.of(&self.text)))
     }
 
+    /// All labels, sorted by name, each with its spelling `name="value"` if the text holds that.
+    pub fn spellings(&self) -> impl Iterator<Item = (&[u8], &[u8], Option<Span>)> {
+        self.pairs.iter().map(|pair| {
+            let spelling =
+                pair.is_verbatim.then(|| Span { start: pair.name.start, end: pair.value.end + 1 });
+            (pair.name.of(&self.text), pair.value.of(&self.text), spelling)
+        })
+    }
+
+    /// The text that the spans of [`LabelSet::spellings`] lie in.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// Set a label; an empty value deletes it.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
         if value.is_empty() {
@@ -146,7 +172,7 @@ impl LabelSet {
         }
         let at = self.pairs.partition_point(|pair| pair.name.of(&self.text) < name);
         let name = self.store(name);
-        self.pairs.insert(at, Pair { name, value, set_at });
+        self.pairs.insert(at, Pair { name, value, set_at, is_verbatim: false });
     }
 
     /// Delete a label, if it is there.

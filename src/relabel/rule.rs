@@ -158,6 +158,17 @@ impl Rule {
         }
     }
 
+    /// Whether what the rule does may depend on the value of a label of this name.
+    pub(super) fn reads(&self, name: &[u8]) -> bool {
+        let is_source = self.source.labels.iter().any(|label| **label == *name);
+        is_source
+            || match &self.task {
+                Task::KeepEqual(other) | Task::DropEqual(other) => **other == *name,
+                Task::LabelMap { matcher, .. } => matcher.is_match(name),
+                _ => false,
+            }
+    }
+
     /// Whether the rule deletes a label of this name, whatever its value.
     pub fn deletes(&self, name: &[u8]) -> bool {
         match &self.task {

@@ -56,6 +56,13 @@ impl Rules {
             Some(rule) => Verdict::Drop { rule },
         }
     }
+
+    /// Whether a label's value makes no difference as long as it is not empty: it is deleted
+    /// before anything reads it. `false` where that is not certain.
+    pub fn ignores(&self, name: &[u8]) -> bool {
+        let decisive = self.rules.iter().find(|rule| rule.deletes(name) || rule.reads(name));
+        decisive.is_some_and(|rule| rule.deletes(name))
+    }
 }
 
 impl<'r> IntoIterator for &'r Rules {

@@ -1,10 +1,11 @@
 //! The slow half of reading: lines that were not predicted.
 
 use super::{Mode, Next, ReadError, Reader};
-use crate::ledger::block::{Block, RowKind};
+use crate::ledger::block::{Block, Likeness, RowKind};
 use crate::ledger::compare::same;
 use crate::ledger::meta::MetaLines;
-use crate::ledger::predict::{ValuePart, value_part};
+use crate::ledger::predict::{ValuePart, sample_value};
+use crate::ledger::recent::Derived;
 use crate::ledger::resync::Index;
 use crate::parse::{Entry, check_labels};
 use std::sync::Arc;
@@ -56,7 +57,7 @@ impl Reader {
         if !same(line, text) {
             return None;
         }
-        value_part(self.document.format(), buffer, at + text.len()).ok()
+        sample_value(self.document.format(), buffer, at + text.len()).ok()
     }
 
     /// Take over an old row. For a sample its value is in the buffer or, parsed, in the tokens.
@@ -68,6 +69,7 @@ impl Reader {
         read: Option<(ValuePart, &[u8], usize)>,
     ) {
         self.n_missed = 0;
+        self.recent.skip();
         if self.builder.is_full() {
             self.close_block();
         }
@@ -83,12 +85,12 @@ impl Reader {
             if let Some((part, buffer, at)) = read {
                 self.read.push(part, buffer, at + text.len());
             }
-            self.builder.push_sample(text, &block.slots[first..first + n_outputs]);
+            self.builder.push_sample(text, &block.slots[first..first + n_outputs], None);
         }
         self.mode = Mode::Resyncing(block_at, row + 1);
     }
 
-    /// Parse a line and find out what it is.
+    /// Read a line and find out what it is.
     pub(super) fn read_line(
         &mut self,
         buffer: &[u8],
@@ -97,6 +99,14 @@ impl Reader {
     ) -> Result<Next, ReadError> {
         let rest = &buffer[at..];
         let is_behind_end = self.document.is_ended();
+        if !self.is_mid_entry
+            && !is_behind_end
+            && let Some((derived, part)) = self.derive(buffer, at)
+        {
+            self.document.pass_sample();
+            self.derived(&derived, &part, buffer, at)?;
+            return Ok(Next::At(part.end));
+        }
         let Some((entry, n_bytes)) = self.document.next(rest, last, &mut self.tokens)? else {
             self.is_mid_entry = true;
             return Ok(Next::NeedMore(at));
@@ -111,6 +121,40 @@ impl Reader {
         Ok(Next::At(at + n_bytes))
     }
 
+    /// Whether the line is a recent one with another value in one label; and its own value.
+    fn derive(&self, buffer: &[u8], at: usize) -> Option<(Derived, ValuePart)> {
+        let input = &buffer[at..];
+        let derived = (self.recent.derive(self.builder.last_back(), input))
+            .or_else(|| self.recent.derive(1, input))?;
+        let part = sample_value(self.document.format(), buffer, at + derived.len).ok()?;
+        (part.end - at <= self.limits.line_bytes_max).then_some((derived, part))
+    }
+
+    fn derived(
+        &mut self,
+        derived: &Derived,
+        part: &ValuePart,
+        buffer: &[u8],
+        at: usize,
+    ) -> Result<(), ReadError> {
+        let text = &buffer[at..at + derived.len];
+        self.read.push(*part, buffer, at + derived.len);
+        if let Some((block_at, row)) = self.find(text, RowKind::Sample) {
+            let base = Arc::clone(&self.base);
+            self.take_row(block_at, &base.blocks[block_at], row, None);
+            return self.check_n_series();
+        }
+        self.recent.write_tokens(derived, &mut self.tokens);
+        self.slots.clear();
+        if self.cold.ignores(self.recent.label_name(derived)) {
+            self.slots.extend_from_slice(self.recent.slots(derived));
+        } else {
+            self.cold.decide(text, &self.tokens, &mut self.slots);
+        }
+        self.add_row(text, Some(derived.likeness));
+        self.check_n_series()
+    }
+
     fn sample(&mut self, line: &[u8]) -> Result<(), ReadError> {
         let text = &line[..self.tokens.value_start];
         if let Some((block_at, row)) = self.find(text, RowKind::Sample) {
@@ -122,13 +166,22 @@ impl Reader {
         self.check_labels(line)?;
         self.slots.clear();
         self.cold.decide(line, &self.tokens, &mut self.slots);
+        self.stage(line);
+        self.add_row(text, None);
+        self.check_n_series()
+    }
+
+    /// Add a new row, of which the parts are in `tokens` and the slots in `slots`.
+    fn add_row(&mut self, text: &[u8], likeness: Option<Likeness>) {
         if self.builder.is_full() {
             self.close_block();
         }
-        self.builder.push_sample(text, &self.slots);
-        self.stage(line);
+        if self.builder.push_sample(text, &self.slots, likeness) {
+            self.recent.push(text, &self.tokens, &self.slots);
+        } else {
+            self.recent.skip();
+        }
         self.read.n_cold += 1;
-        self.check_n_series()
     }
 
     fn check_labels(&self, line: &[u8]) -> Result<(), ReadError> {
@@ -164,6 +217,7 @@ impl Reader {
             self.close_block();
         }
         self.builder.push_meta(text, number);
+        self.recent.skip();
     }
 
     /// Find a line among the old rows: in the rest of the block at hand, or at the start of any.
