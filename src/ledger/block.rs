@@ -11,6 +11,7 @@
 use std::ops::Range;
 
 use crate::ledger::compare::{common_prefix, common_suffix};
+use crate::ledger::recent::Recent;
 
 /// Rows in a block at most.
 pub(super) const BLOCK_ROWS: usize = 64;
@@ -173,7 +174,6 @@ pub(super) struct BlockBuilder {
     literals: Vec<u8>,
     slots: Vec<u32>,
     metas: Vec<u32>,
-    rows: Decoded,
     /// The distance that served last; in a histogram, its number of lines.
     last_back: usize,
     /// How often a search through all 16 rows may still fail before it is hardly tried any more.
@@ -206,14 +206,8 @@ impl BlockBuilder {
         self.heads.len() >= BLOCK_ROWS
     }
 
-    /// Start with the first rows of a closed block, of which `decoded` has the texts.
-    pub(super) fn resume(
-        &mut self,
-        block: &Block,
-        decoded: &Decoded,
-        n_rows: usize,
-        n_outputs: usize,
-    ) {
+    /// Start with the first rows of a closed block.
+    pub(super) fn resume(&mut self, block: &Block, n_rows: usize, n_outputs: usize) {
         debug_assert!(self.is_empty());
         let heads = &block.heads[..n_rows];
         let n_literals: usize = heads.iter().map(|head| head.n_literals()).sum();
@@ -222,11 +216,9 @@ impl BlockBuilder {
         self.literals.extend_from_slice(&block.literals[..n_literals]);
         self.slots.extend_from_slice(&block.slots[..(n_rows - n_metas) * n_outputs]);
         self.metas.extend_from_slice(&block.metas[..n_metas]);
-        self.rows.ends.extend_from_slice(&decoded.ends[..n_rows]);
-        self.rows.text.extend_from_slice(&decoded.text[..self.rows.range(n_rows.max(1) - 1).end]);
     }
 
-    /// Add a sample. `likeness`: what its text is known to share with an earlier row.
+    /// Add a sample, known to be like an earlier row or like one of the recent lines.
     ///
     /// Says whether the text is kept, which it is if it is a short line.
     pub(super) fn push_sample(
@@ -234,23 +226,24 @@ impl BlockBuilder {
         text: &[u8],
         slots: &[u32],
         likeness: Option<Likeness>,
+        recent: &Recent,
     ) -> bool {
         let is_kept = u16::try_from(text.len()).is_ok() && memchr::memchr(b'\n', text).is_none();
         if is_kept {
-            self.push(RowKind::Sample, text, likeness);
+            self.push(RowKind::Sample, text, likeness, recent);
         } else {
-            self.push(RowKind::Opaque, &[], None);
+            self.push(RowKind::Opaque, &[], None, recent);
         }
         self.slots.extend_from_slice(slots);
         is_kept
     }
 
     /// Add another line.
-    pub(super) fn push_meta(&mut self, text: &[u8], number: u32) {
+    pub(super) fn push_meta(&mut self, text: &[u8], number: u32, recent: &Recent) {
         if u16::try_from(text.len()).is_ok() {
-            self.push(RowKind::Meta, text, None);
+            self.push(RowKind::Meta, text, None, recent);
         } else {
-            self.push(RowKind::Meta, &[], None);
+            self.push(RowKind::Meta, &[], None, recent);
             // A line too long to be kept must not be taken for a blank one.
             if let Some(head) = self.heads.last_mut() {
                 head.back = UNKNOWN_LINE;
@@ -259,32 +252,29 @@ impl BlockBuilder {
         self.metas.push(number);
     }
 
-    fn push(&mut self, kind: RowKind, text: &[u8], likeness: Option<Likeness>) {
+    fn push(&mut self, kind: RowKind, text: &[u8], likeness: Option<Likeness>, recent: &Recent) {
         let known = likeness.filter(|known| known.back <= self.len());
-        let head = known.map_or_else(|| self.encode(text), |known| known.head(text));
-        let head = Head { kind, ..head };
+        let head = known.map_or_else(|| self.encode(text, recent), |known| known.head(text));
         let literal = usize::from(head.prefix)..text.len() - usize::from(head.suffix);
         self.literals.extend_from_slice(&text[literal]);
-        self.heads.push(head);
-        self.rows.text.extend_from_slice(text);
-        self.rows.ends.push(u32::try_from(self.rows.text.len()).unwrap_or(u32::MAX));
+        self.heads.push(Head { kind, ..head });
     }
 
     /// Find a row to refer to: the one before, the distance that served last, or the best of 16.
-    fn encode(&mut self, text: &[u8]) -> Head {
+    fn encode(&mut self, text: &[u8], recent: &Recent) -> Head {
         let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
         let mut best = Head { len, ..Head::default() };
-        if text.is_empty() || !self.try_back(text, 1, &mut best) {
+        if text.is_empty() || !self.try_back(recent, text, 1, &mut best) {
             return best;
         }
         if best.n_literals() <= GOOD_LITERAL_BYTES {
             return best;
         }
-        self.try_back(text, self.last_back, &mut best);
+        self.try_back(recent, text, self.last_back, &mut best);
         if best.n_literals() > GOOD_LITERAL_BYTES && (self.credit > 0 || self.len() % 8 == 0) {
             let before = best.n_literals();
             for back in 2..=BACK_MAX {
-                self.try_back(text, back, &mut best);
+                self.try_back(recent, text, back, &mut best);
             }
             let is_better = best.n_literals() + GOOD_LITERAL_BYTES < before;
             self.credit = if is_better { CREDIT } else { self.credit.saturating_sub(1) };
@@ -296,9 +286,11 @@ impl BlockBuilder {
     }
 
     /// Take the row `back` rows before if it saves more; `false` if there is none.
-    fn try_back(&self, text: &[u8], back: usize, best: &mut Head) -> bool {
-        let Some(row) = self.len().checked_sub(back).filter(|_| back > 0) else { return false };
-        let reference = self.rows.text(row);
+    fn try_back(&self, recent: &Recent, text: &[u8], back: usize, best: &mut Head) -> bool {
+        if back == 0 || back > self.len() {
+            return false;
+        }
+        let reference = recent.text(back);
         let prefix = common_prefix(text, reference);
         let suffix = common_suffix(&text[prefix..], &reference[prefix..]);
         if text.len() - prefix - suffix < best.n_literals() {
@@ -309,8 +301,6 @@ impl BlockBuilder {
 
     /// The finished block; the builder is empty again.
     pub(super) fn close(&mut self) -> Block {
-        self.rows.text.clear();
-        self.rows.ends.clear();
         let block = Block {
             heads: self.heads.as_slice().into(),
             literals: self.literals.as_slice().into(),
@@ -332,12 +322,14 @@ mod tests {
 
     fn build(texts: &[Vec<u8>]) -> Block {
         let mut builder = BlockBuilder::new();
+        let mut recent = Recent::default();
         for (text, n) in texts.iter().zip(0..) {
             if n % 7 == 3 {
-                builder.push_meta(text, n);
+                builder.push_meta(text, n, &recent);
             } else {
-                builder.push_sample(text, &[n, n + 1000], None);
+                builder.push_sample(text, &[n, n + 1000], None, &recent);
             }
+            recent.push_text(text);
         }
         builder.close()
     }
@@ -374,8 +366,12 @@ mod tests {
 
             let cut = cut.index(texts.len());
             let mut builder = BlockBuilder::default();
-            builder.resume(&block, &decoded, cut, 2);
-            builder.push_sample(b"new{} ", &[7, 8], None);
+            builder.resume(&block, cut, 2);
+            let mut recent = Recent::default();
+            for text in &texts[..cut] {
+                recent.push_text(text);
+            }
+            builder.push_sample(b"new{} ", &[7, 8], None, &recent);
             let resumed = builder.close();
             decoded.load(&resumed);
             for (row, text) in texts[..cut].iter().enumerate() {

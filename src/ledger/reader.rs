@@ -7,7 +7,7 @@ mod lines;
 
 use std::sync::Arc;
 
-use crate::ledger::block::{Block, BlockBuilder, Decoded, RowKind};
+use crate::ledger::block::{BACK_MAX, Block, BlockBuilder, Decoded, RowKind};
 use crate::ledger::cold::{Cold, Found};
 use crate::ledger::commit::Base;
 use crate::ledger::meta::MetaLines;
@@ -103,6 +103,8 @@ pub struct Reader {
     n_missed: usize,
     builder: BlockBuilder,
     recent: Recent,
+    /// The distance beyond 1 at which a line could be derived last.
+    good_back: usize,
     slots: Vec<u32>,
     read: Staged,
     carry: Vec<u8>,
@@ -159,6 +161,7 @@ impl Reader {
             n_missed: 0,
             builder: BlockBuilder::new(),
             recent: Recent::default(),
+            good_back: 0,
             slots: Vec::new(),
             read: Staged { values, metas: Arc::clone(&base.metas), ..Staged::default() },
             carry: Vec::new(),
@@ -368,7 +371,10 @@ impl Reader {
     /// Stop predicting: the rows matched go into a new block, the others are searched.
     fn leave(&mut self, block_at: usize, block: &Block, n_matched: usize) {
         self.decoded.load(block);
-        self.builder.resume(block, &self.decoded, n_matched, self.cold.n_outputs());
+        self.builder.resume(block, n_matched, self.cold.n_outputs());
+        for row in n_matched.saturating_sub(BACK_MAX)..n_matched {
+            self.recent.push_text(self.decoded.text(row));
+        }
         self.mode = Mode::Resyncing(block_at, n_matched);
     }
 

@@ -8,11 +8,16 @@ use crate::ledger::compare::{common_prefix, same};
 use crate::model::Span;
 use crate::parse::SampleTokens;
 
-/// A line that has been decided.
+/// Lines that are kept: more than are looked back at, so that none is overwritten while it is read.
+const N_LINES: usize = 2 * BACK_MAX;
+
+/// A line of the body.
 #[derive(Debug, Default)]
 struct Line {
-    /// What stands before its value; empty: there is nothing to compare with.
+    /// What stands before its value, or all of a line that is no sample.
     text: Vec<u8>,
+    /// Its parts and slots are known.
+    is_decided: bool,
     tokens: SampleTokens,
     slots: Vec<u32>,
 }
@@ -20,7 +25,7 @@ struct Line {
 /// The last lines, as many as a row may refer back.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    lines: [Line; BACK_MAX],
+    lines: [Line; N_LINES],
     /// How many there have been.
     n_lines: usize,
 }
@@ -39,24 +44,42 @@ pub(super) struct Derived {
 }
 
 impl Recent {
-    /// Add a line.
-    pub(super) fn push(&mut self, text: &[u8], tokens: &SampleTokens, slots: &[u32]) {
-        let line = &mut self.lines[self.n_lines % BACK_MAX];
+    /// Add a line nothing is to be derived from.
+    pub(super) fn push_text(&mut self, text: &[u8]) -> &mut Self {
+        let line = &mut self.lines[self.n_lines % N_LINES];
         line.text.clear();
         line.text.extend_from_slice(text);
-        line.tokens.labels.clone_from(&tokens.labels);
-        line.tokens.name = tokens.name;
-        line.tokens.name_escaped = tokens.name_escaped;
-        line.tokens.has_quoted_name = tokens.has_quoted_name;
-        line.slots.clear();
-        line.slots.extend_from_slice(slots);
+        line.is_decided = false;
         self.n_lines += 1;
+        self
     }
 
-    /// Add a line nothing is to be derived from.
-    pub(super) fn skip(&mut self) {
-        self.lines[self.n_lines % BACK_MAX].text.clear();
-        self.n_lines += 1;
+    /// Add a line with its parts and slots.
+    pub(super) fn push(&mut self, text: &[u8], tokens: &SampleTokens, slots: &[u32]) {
+        self.push_text(text);
+        let line = &mut self.lines[(self.n_lines - 1) % N_LINES];
+        line.is_decided = true;
+        copy_parts(tokens, &mut line.tokens);
+        line.slots.clear();
+        line.slots.extend_from_slice(slots);
+    }
+
+    /// Add a derived line that feeds the same slots as the one it is derived from.
+    pub(super) fn push_derived(&mut self, text: &[u8], derived: &Derived) {
+        let from = (self.n_lines - derived.likeness.back) % N_LINES;
+        self.push_text(text);
+        let to = (self.n_lines - 1) % N_LINES;
+        if let Ok([from, to]) = self.lines.get_disjoint_mut([from, to]) {
+            to.is_decided = true;
+            derived.copy_parts(&from.tokens, &mut to.tokens);
+            to.slots.clear();
+            to.slots.extend_from_slice(&from.slots);
+        }
+    }
+
+    /// The text of the line `back` lines before; empty if there is none.
+    pub(super) fn text(&self, back: usize) -> &[u8] {
+        &self.line(back).text
     }
 
     /// The slots of the line `derived` is derived from.
@@ -72,11 +95,11 @@ impl Recent {
 
     /// Whether `input` starts with the line `back` lines before, but for the value of one label.
     pub(super) fn derive(&self, back: usize, input: &[u8]) -> Option<Derived> {
-        if back == 0 || back > BACK_MAX || back > self.n_lines {
+        if back == 0 || back > BACK_MAX {
             return None;
         }
         let line = self.line(back);
-        if line.text.is_empty() {
+        if !line.is_decided {
             return None;
         }
         let prefix = common_prefix(input, &line.text);
@@ -103,28 +126,45 @@ impl Recent {
 
     /// Write the parts of a derived line to `tokens`, all but what comes from its value on.
     pub(super) fn write_tokens(&self, derived: &Derived, tokens: &mut SampleTokens) {
-        let line = self.line(derived.likeness.back);
-        tokens.labels.clone_from(&line.tokens.labels);
-        tokens.name = line.tokens.name;
-        tokens.name_escaped = line.tokens.name_escaped;
-        tokens.has_quoted_name = line.tokens.has_quoted_name;
+        derived.copy_parts(&self.line(derived.likeness.back).tokens, tokens);
         tokens.value_start = derived.len;
-        let (_, from) = tokens.labels.split_at_mut(derived.label);
-        let [label, behind @ ..] = from else { return };
-        let old_end = label.value.end as usize;
-        label.value = Span::new(label.value.start as usize, derived.value_end);
-        let moved = |at: u32| at as usize - old_end + derived.value_end;
-        for label in behind {
-            label.name = Span::new(moved(label.name.start), moved(label.name.end));
-            label.value = Span::new(moved(label.value.start), moved(label.value.end));
-        }
-        // A quoted metric name may stand behind labels.
-        if tokens.name.start as usize > old_end {
-            tokens.name = Span::new(moved(tokens.name.start), moved(tokens.name.end));
-        }
     }
 
+    #[inline]
     fn line(&self, back: usize) -> &Line {
-        &self.lines[(self.n_lines - back) % BACK_MAX]
+        &self.lines[self.n_lines.wrapping_sub(back) % N_LINES]
+    }
+}
+
+/// Copy what `tokens` say of a series.
+fn copy_parts(from: &SampleTokens, to: &mut SampleTokens) {
+    to.labels.clone_from(&from.labels);
+    to.name = from.name;
+    to.name_escaped = from.name_escaped;
+    to.has_quoted_name = from.has_quoted_name;
+}
+
+impl Derived {
+    /// Copy the parts of the line this one is derived from, with the one label changed.
+    fn copy_parts(&self, from: &SampleTokens, to: &mut SampleTokens) {
+        copy_parts(from, to);
+        let Some(([.., label], behind)) = to.labels.split_at_mut_checked(self.label + 1) else {
+            return;
+        };
+        let old_end = label.value.end;
+        let new_end = Span::new(0, self.value_end).end;
+        label.value.end = new_end;
+        let moved = |span: Span| Span {
+            start: span.start - old_end + new_end,
+            end: span.end - old_end + new_end,
+        };
+        for label in behind {
+            label.name = moved(label.name);
+            label.value = moved(label.value);
+        }
+        // A quoted metric name may stand behind labels.
+        if to.name.start > old_end {
+            to.name = moved(to.name);
+        }
     }
 }

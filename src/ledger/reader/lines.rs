@@ -69,7 +69,6 @@ impl Reader {
         read: Option<(ValuePart, &[u8], usize)>,
     ) {
         self.n_missed = 0;
-        self.recent.skip();
         if self.builder.is_full() {
             self.close_block();
         }
@@ -78,15 +77,17 @@ impl Reader {
         if block.heads[row].kind == RowKind::Meta {
             let number = block.metas[n_metas];
             self.read.meta_numbers.push(number);
-            self.builder.push_meta(text, number);
+            self.builder.push_meta(text, number, &self.recent);
         } else {
             let n_outputs = self.cold.n_outputs();
             let first = (row - n_metas) * n_outputs;
             if let Some((part, buffer, at)) = read {
                 self.read.push(part, buffer, at + text.len());
             }
-            self.builder.push_sample(text, &block.slots[first..first + n_outputs], None);
+            let slots = &block.slots[first..first + n_outputs];
+            self.builder.push_sample(text, slots, None, &self.recent);
         }
+        self.recent.push_text(text);
         self.mode = Mode::Resyncing(block_at, row + 1);
     }
 
@@ -122,10 +123,13 @@ impl Reader {
     }
 
     /// Whether the line is a recent one with another value in one label; and its own value.
-    fn derive(&self, buffer: &[u8], at: usize) -> Option<(Derived, ValuePart)> {
+    fn derive(&mut self, buffer: &[u8], at: usize) -> Option<(Derived, ValuePart)> {
         let input = &buffer[at..];
-        let derived = (self.recent.derive(self.builder.last_back(), input))
-            .or_else(|| self.recent.derive(1, input))?;
+        let backs = [self.good_back, 1, self.builder.last_back()];
+        let derived = backs.into_iter().find_map(|back| self.recent.derive(back, input))?;
+        if derived.likeness.back > 1 {
+            self.good_back = derived.likeness.back;
+        }
         let part = sample_value(self.document.format(), buffer, at + derived.len).ok()?;
         (part.end - at <= self.limits.line_bytes_max).then_some((derived, part))
     }
@@ -142,16 +146,20 @@ impl Reader {
         if let Some((block_at, row)) = self.find(text, RowKind::Sample) {
             let base = Arc::clone(&self.base);
             self.take_row(block_at, &base.blocks[block_at], row, None);
-            return self.check_n_series();
-        }
-        self.recent.write_tokens(derived, &mut self.tokens);
-        self.slots.clear();
-        if self.cold.ignores(self.recent.label_name(derived)) {
-            self.slots.extend_from_slice(self.recent.slots(derived));
+        } else if self.cold.ignores(self.recent.label_name(derived)) {
+            if self.builder.is_full() {
+                self.close_block();
+            }
+            let slots = self.recent.slots(derived);
+            self.builder.push_sample(text, slots, Some(derived.likeness), &self.recent);
+            self.recent.push_derived(text, derived);
+            self.read.n_cold += 1;
         } else {
+            self.recent.write_tokens(derived, &mut self.tokens);
+            self.slots.clear();
             self.cold.decide(text, &self.tokens, &mut self.slots);
+            self.add_row(text, Some(derived.likeness));
         }
-        self.add_row(text, Some(derived.likeness));
         self.check_n_series()
     }
 
@@ -176,10 +184,10 @@ impl Reader {
         if self.builder.is_full() {
             self.close_block();
         }
-        if self.builder.push_sample(text, &self.slots, likeness) {
+        if self.builder.push_sample(text, &self.slots, likeness, &self.recent) {
             self.recent.push(text, &self.tokens, &self.slots);
         } else {
-            self.recent.skip();
+            self.recent.push_text(&[]);
         }
         self.read.n_cold += 1;
     }
@@ -216,8 +224,8 @@ impl Reader {
         if self.builder.is_full() {
             self.close_block();
         }
-        self.builder.push_meta(text, number);
-        self.recent.skip();
+        self.builder.push_meta(text, number, &self.recent);
+        self.recent.push_text(text);
     }
 
     /// Find a line among the old rows: in the rest of the block at hand, or at the start of any.
