@@ -1,7 +1,7 @@
 //! Configuration files: YAML text in, validated values out, or every error with its place.
 //!
-//! Text becomes a tree of [`node`]s that know their line and column; [`decode`] turns nodes into
-//! typed fields and collects what is wrong; [`relabel`] does so for relabelling rules. A further
+//! Text becomes a tree of nodes that know their line and column; `decode` turns nodes into
+//! typed fields and collects what is wrong; `relabel` does so for relabelling rules. A further
 //! kind of file is a further module beside it. Loading is strict: an unknown or repeated field is
 //! an error, and so is whatever Prometheus refuses.
 //!

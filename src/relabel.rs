@@ -5,8 +5,8 @@
 //! bit as `model/relabel` of Prometheus 3 gives it.
 //!
 //! A [`RuleSpec`] is a rule as somebody wrote it; [`Rule::compile`] checks it and makes a [`Rule`],
-//! in which nothing can be wrong any more. Regular expressions are Go's: [`go_regex`] reads their
-//! grammar, [`matcher`] finds the cheapest way to decide each.
+//! in which nothing can be wrong any more. Regular expressions are Go's: `go_regex` reads their
+//! grammar, `matcher` finds the cheapest way to decide each.
 //!
 //! This module does not know where labels come from, that rules are written in YAML, nor what
 //! becomes of a series without a name; it neither logs nor counts.

@@ -5,6 +5,7 @@ mod exposition;
 mod nginx;
 #[path = "../../benches/support/nginx.rs"]
 mod nginx_body;
+mod relabel;
 mod scrape;
 mod support;
 mod tidy;

@@ -2,6 +2,7 @@ use super::*;
 use crate::model::LabelSet;
 use crate::relabel::Scratch;
 use crate::relabel::Verdict;
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// All errors of a file, one a line.
@@ -234,4 +235,81 @@ fn rules_that_hardly_do_what_was_meant_are_warned_of() {
             "r.yaml:1:67: [0].regex: has no effect on action lowercase, remove it",
         ],
     );
+}
+
+/// Pieces files are made of, in no order.
+fn scrap() -> impl Strategy<Value = String> {
+    let pieces = [
+        "metric_relabel_configs:",
+        "- ",
+        "\n",
+        "\n  ",
+        " ",
+        "action: ",
+        "drop",
+        "regex: ",
+        "'",
+        "\"",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ": ",
+        "&a ",
+        "*a",
+        "<<: ",
+        "!!binary ",
+        "!!int ",
+        "!x ",
+        "---\n",
+        "...",
+        "|\n",
+        ">-\n",
+        "# c",
+        "%TAG ! x",
+        "? ",
+        "\\",
+        "\\x41",
+        "(a|b)*",
+        "$1",
+        "source_labels: ",
+        "é",
+        "\t",
+        "\r\n",
+        "\u{feff}",
+        "\0",
+        "~",
+        "0x1",
+        "modulus: ",
+        "labelmap",
+        "replacement: ",
+        "target_label: a",
+    ];
+    proptest::collection::vec(proptest::sample::select(pieces.to_vec()), 0..24)
+        .prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    /// Whatever a file holds, reading it ends, and what it is refused for lies in it.
+    #[test]
+    fn any_text_is_read_or_refused(text in scrap()) {
+        let labels: Labels = [("a".to_owned(), "b".to_owned())].into();
+        let list = parse_rules_list("r.yaml", &text).map(|list| list.rules);
+        let file = parse_relabel_file("r.yaml", &text).map(|file| file.main);
+        for rules in [list, file] {
+            match rules {
+                Ok(rules) => {
+                    apply(&rules, &labels);
+                }
+                Err(errors) => {
+                    prop_assert!(errors.iter().next().is_some());
+                    for error in &errors {
+                        prop_assert!(error.line >= 1 && error.line <= text.lines().count() + 1);
+                        prop_assert!(error.column >= 1);
+                    }
+                }
+            }
+        }
+    }
 }
