@@ -27,10 +27,12 @@
 //!
 //! Nothing here knows of rules, of sockets or of what a family is.
 
+mod block;
 mod check;
 mod document;
 mod error;
 mod escape;
+mod fast;
 mod grammar;
 mod open_metrics;
 mod scan;
@@ -69,6 +71,9 @@ fn parse_first<'a>(
     line: &'a [u8],
     tokens: &mut SampleTokens,
 ) -> Result<(Entry<'a>, usize), EntryError> {
+    if let Some(n_bytes) = fast::sample(format, line, true, tokens) {
+        return Ok((Entry::Sample, n_bytes.min(line.len())));
+    }
     let mut cursor = grammar::Cursor::new(format, line);
     let entry = match format {
         Format::Text => text::entry(&mut cursor, tokens)?,

@@ -2,6 +2,7 @@
 
 use crate::model::Format;
 use crate::parse::error::{EntryError, ParseError, ParseErrorKind};
+use crate::parse::fast;
 use crate::parse::parse_first;
 use crate::parse::scan::EntryScan;
 use crate::parse::token::{Entry, SampleTokens};
@@ -28,6 +29,8 @@ pub struct Document {
     scan: EntryScan,
     stats: ParseStats,
     place: Place,
+    /// The bytes of the entry before, if it was a plain sample: the next one is mostly like it.
+    n_plain_bytes: usize,
 }
 
 /// What may come next.
@@ -50,6 +53,7 @@ impl Document {
             scan: EntryScan::default(),
             stats: ParseStats::default(),
             place: Place::Body,
+            n_plain_bytes: 0,
         }
     }
 
@@ -84,6 +88,7 @@ impl Document {
         self.stats.n_lines += 1;
         self.stats.n_samples += 1;
         self.place = Place::Body;
+        self.n_plain_bytes = 0;
     }
 
     /// Parse the entry `input` starts with; gives it and the number of bytes it takes.
@@ -102,11 +107,68 @@ impl Document {
         last: bool,
         tokens: &mut SampleTokens,
     ) -> Result<Option<(Entry<'a>, usize)>, ParseError> {
+        self.next_at(input, 0, last, tokens)
+    }
+
+    /// Parse the entry that starts at `at`: as [`Document::next`] with what follows, but quicker
+    /// where an entry is like the one before it.
+    ///
+    /// `buffer` is a stretch of the document, so what stands before `at` is what came before; it
+    /// need not reach back far. `tokens` are the same at every call.
+    ///
+    /// # Errors
+    ///
+    /// As [`Document::next`].
+    #[inline]
+    pub fn next_at<'a>(
+        &mut self,
+        buffer: &'a [u8],
+        at: usize,
+        last: bool,
+        tokens: &mut SampleTokens,
+    ) -> Result<Option<(Entry<'a>, usize)>, ParseError> {
+        let (before, input) = buffer.split_at(at);
         if self.place != Place::Body
             && let Some(n_bytes) = self.skip(input)?
         {
             return Ok((n_bytes > 0).then_some((Entry::Blank, n_bytes)));
         }
+        if self.scan.is_fresh()
+            && let Some(n_bytes) = self.plain_sample(before, input, tokens)
+        {
+            self.check_length(input, n_bytes)?;
+            self.pass_sample();
+            self.n_plain_bytes = n_bytes;
+            return Ok(Some((Entry::Sample, n_bytes)));
+        }
+        self.n_plain_bytes = 0;
+        self.next_by_grammar(input, last, tokens)
+    }
+
+    #[inline]
+    fn plain_sample(
+        &self,
+        before: &[u8],
+        input: &[u8],
+        tokens: &mut SampleTokens,
+    ) -> Option<usize> {
+        let line_start = before.len().checked_sub(self.n_plain_bytes);
+        match line_start {
+            Some(start) if self.n_plain_bytes > 0 => {
+                fast::sample_after(self.format, &before[start..], input, tokens)
+            }
+            _ => fast::sample(self.format, input, false, tokens),
+        }
+    }
+
+    /// Any entry, in no hurry.
+    #[inline(never)]
+    fn next_by_grammar<'a>(
+        &mut self,
+        input: &'a [u8],
+        last: bool,
+        tokens: &mut SampleTokens,
+    ) -> Result<Option<(Entry<'a>, usize)>, ParseError> {
         let n_bytes = match self.scan.find(self.format, input) {
             Some(n_bytes) => n_bytes,
             None if last && !input.is_empty() => input.len(),
@@ -271,7 +333,7 @@ impl Parser {
     ) -> Result<usize, ParseError> {
         let mut at = 0;
         while let Some((entry, n_bytes)) =
-            self.document.next(&input[at..], last, &mut self.tokens)?
+            self.document.next_at(input, at, last, &mut self.tokens)?
         {
             let line = &input[at..at + n_bytes];
             visit(line, entry, &self.tokens)

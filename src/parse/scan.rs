@@ -40,6 +40,11 @@ enum Outer {
 }
 
 impl EntryScan {
+    /// Whether nothing of the entry has been looked at.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.n_scanned == 0
+    }
+
     /// The offset behind the newline that ends the entry `input` starts with.
     ///
     /// `None`: more bytes are needed. Call again with the same bytes and more behind them. After

@@ -162,9 +162,10 @@ const TYPES: &[&str] = &["counter", "gauge", "histogram", "summary", "untyped", 
 pub(super) fn document(format: Format, random: &mut Random) -> Vec<u8> {
     let mut out = Vec::new();
     for _ in 0..random.below(6) {
-        entry(format, random, &mut out);
-        if !random.one_in(12) {
-            mutate_nothing(&mut out);
+        if random.one_in(3) {
+            neighbour(random, &mut out);
+        } else {
+            entry(format, random, &mut out);
         }
     }
     if format == Format::OpenMetrics && !random.one_in(8) {
@@ -176,10 +177,16 @@ pub(super) fn document(format: Format, random: &mut Random) -> Vec<u8> {
     out
 }
 
-fn mutate_nothing(out: &mut Vec<u8>) {
-    if !out.ends_with(b"\n") {
-        out.push(b'\n');
-    }
+/// The last line again, with a small change somewhere: samples come in rows of such lines.
+fn neighbour(random: &mut Random, out: &mut Vec<u8>) {
+    let mut lines = out.split_inclusive(|&byte| byte == b'\n');
+    let mut line = lines.next_back().unwrap_or_default().to_vec();
+    let at = random.below(line.len() + 1);
+    let n_bytes = random.below(3).min(line.len() - at);
+    let new: &[u8] =
+        random.pick(&[&b""[..], b"x", b"y_", b"0", b"\",z=\"", b"=", "é".as_bytes(), b"\xff"]);
+    line.splice(at..at + n_bytes, new.iter().copied());
+    out.extend_from_slice(&line);
 }
 
 fn entry(format: Format, random: &mut Random, out: &mut Vec<u8>) {
