@@ -134,6 +134,31 @@ fn a_value_with_a_newline_is_one_line() {
     }
 }
 
+#[test]
+fn a_target_without_order_is_read_right_and_soon_without_parsing() {
+    let mut engine = engine(vec![labeldrop("path")], MergePolicy::Typed);
+    let mut n_cold = Vec::new();
+    for scrape in 0..70_usize {
+        let n = 400 + scrape % 3;
+        let line = |i: usize| {
+            let i = (i * 7919 + scrape * 31) % n;
+            let stamp = if i % 50 == 0 { " 1000" } else { "" };
+            format!("m{{a=\"{}\",path=\"/{i}\"}} {}{stamp}\n", i % 5, i + scrape)
+        };
+        let body = format!("# TYPE m gauge\n{}", (0..n).map(line).collect::<String>());
+        n_cold.push(read(&mut engine, body.as_bytes(), 333).unwrap().n_cold);
+        let expect: usize = (0..n).filter(|i| i % 5 == 0).map(|i| i + scrape).sum();
+        let mut expect_line = String::from("m{a=\"0\"} ");
+        let mut number = Vec::new();
+        crate::model::number::write_value(&mut number, expect as f64);
+        expect_line.push_str(std::str::from_utf8(&number).unwrap());
+        let text = render(&engine.publish()[0]);
+        assert_eq!(text.lines().nth(1).unwrap(), expect_line, "scrape {scrape}");
+        assert_eq!(text.lines().count(), 6);
+    }
+    assert!(n_cold[10..50].iter().all(|&n| n <= 2), "{n_cold:?}");
+}
+
 /// What the gate should give: (series, value), worked out line by line without any memory.
 fn naive(body: &[u8], rules: &Rules) -> Option<Series> {
     let mut out: BTreeMap<Vec<(Vec<u8>, Vec<u8>)>, Vec<f64>> = BTreeMap::new();

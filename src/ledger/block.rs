@@ -232,10 +232,16 @@ impl BlockBuilder {
         if is_kept {
             self.push(RowKind::Sample, text, likeness, recent);
         } else {
-            self.push(RowKind::Opaque, &[], None, recent);
+            self.heads.push(Head { kind: RowKind::Opaque, ..Head::default() });
         }
         self.slots.extend_from_slice(slots);
         is_kept
+    }
+
+    /// Add a sample whose text is not kept.
+    pub(super) fn push_opaque(&mut self, slots: &[u32]) {
+        self.heads.push(Head { kind: RowKind::Opaque, ..Head::default() });
+        self.slots.extend_from_slice(slots);
     }
 
     /// Add another line.

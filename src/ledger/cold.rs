@@ -137,6 +137,11 @@ impl Cold {
         self.outputs.into_iter().map(found).collect()
     }
 
+    /// The key of the process.
+    pub(super) fn key(&self) -> &FingerprintKey {
+        &self.key
+    }
+
     /// How many outputs there are.
     pub(super) fn n_outputs(&self) -> usize {
         self.outputs.len()

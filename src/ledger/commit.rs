@@ -9,6 +9,7 @@ use crate::ledger::block::Block;
 use crate::ledger::cold::{Cold, OutputRules};
 use crate::ledger::meta::MetaLines;
 use crate::ledger::reader::{CleanRead, ReadLimits, Reader};
+use crate::ledger::unordered::{Known, Order};
 use crate::ledger::{DROPPED, NEW, is_dropped};
 use crate::model::{FingerprintKey, Format};
 
@@ -37,6 +38,9 @@ pub struct Ledger {
     /// The values before, whose memory the next scrape uses.
     spare: Vec<f64>,
     n_outputs: usize,
+    order: Order,
+    /// The series of a target that keeps no order.
+    known: Option<Known>,
 }
 
 /// What a commit brought.
@@ -69,7 +73,8 @@ impl Ledger {
         let base =
             if self.base.format == Some(format) { Arc::clone(&self.base) } else { Arc::default() };
         let values = std::mem::take(&mut self.spare);
-        Reader::new(base, Cold::new(key, outputs), limits, format, values)
+        let known = self.order.is_lost().then(|| self.known.take().unwrap_or_default());
+        Reader::new(base, Cold::new(key, outputs), limits, format, values, known)
     }
 
     /// Take over what a clean body says of families. First half of a commit.
@@ -91,7 +96,8 @@ impl Ledger {
         read: CleanRead,
         tables: impl Iterator<Item = &'t mut Table>,
     ) -> ReadStats {
-        let CleanRead { format, mut staged, found, n_lines, n_nameless, is_unchanged } = read;
+        let CleanRead { format, mut staged, found, n_lines, n_nameless, is_unchanged, known } =
+            read;
         let stats = ReadStats {
             n_lines,
             n_samples: staged.values.len(),
@@ -111,6 +117,11 @@ impl Ledger {
                 replace_new(block, &new_slots);
             }
         }
+        self.known = known;
+        if let Some(known) = &mut self.known {
+            known.commit(&new_slots);
+        }
+        self.order.note(stats.n_samples, stats.n_cold, self.values.len());
         let spent = std::mem::replace(&mut self.values, staged.values);
         self.spare = spent;
         self.timestamps = staged.timestamps;
@@ -203,15 +214,19 @@ impl Ledger {
 
 /// Put in the slots that series the tables did not know have got by now.
 fn replace_new(block: &mut Arc<Block>, new_slots: &[Vec<u32>]) {
-    let is_new = |slot: u32| slot & NEW != 0 && !is_dropped(slot);
-    if !block.slots.iter().any(|&slot| is_new(slot)) {
-        return;
+    if block.slots.iter().any(|&slot| is_new(slot)) {
+        replace_new_slots(&mut Arc::make_mut(block).slots, new_slots);
     }
-    let n_outputs = new_slots.len();
-    for (at, slot) in Arc::make_mut(block).slots.iter_mut().enumerate() {
-        if is_new(*slot) {
-            let number = (*slot & !NEW) as usize;
-            *slot = new_slots[at % n_outputs].get(number).copied().unwrap_or(u32::MAX);
-        }
+}
+
+/// The same for slots of rows, one an output each.
+pub(super) fn replace_new_slots(slots: &mut [u32], new_slots: &[Vec<u32>]) {
+    for (at, slot) in slots.iter_mut().enumerate().filter(|(_, slot)| is_new(**slot)) {
+        let number = (*slot & !NEW) as usize;
+        *slot = new_slots[at % new_slots.len()].get(number).copied().unwrap_or(u32::MAX);
     }
+}
+
+fn is_new(slot: u32) -> bool {
+    slot & NEW != 0 && !is_dropped(slot)
 }

@@ -14,6 +14,7 @@ use crate::ledger::meta::MetaLines;
 use crate::ledger::predict::{Prediction, Stop, ValuePart};
 use crate::ledger::recent::Recent;
 use crate::ledger::resync::Index;
+use crate::ledger::unordered::Known;
 use crate::model::Format;
 use crate::parse::{Document, ParseError, ParseErrorKind, SampleTokens};
 
@@ -105,6 +106,8 @@ pub struct Reader {
     recent: Recent,
     /// The distance beyond 1 at which a line could be derived last.
     good_back: usize,
+    /// The series of a target that keeps no order; such a body is read without prediction.
+    known: Option<Known>,
     slots: Vec<u32>,
     read: Staged,
     carry: Vec<u8>,
@@ -137,6 +140,7 @@ pub struct CleanRead {
     pub(super) n_nameless: u64,
     /// The rows are those of the last scrape, one for one.
     pub(super) is_unchanged: bool,
+    pub(super) known: Option<Known>,
 }
 
 impl Reader {
@@ -146,8 +150,13 @@ impl Reader {
         limits: ReadLimits,
         format: Format,
         mut values: Vec<f64>,
+        mut known: Option<Known>,
     ) -> Self {
         values.clear();
+        let is_predicted = known.is_none();
+        if let Some(known) = &mut known {
+            known.begin();
+        }
         let mut reader = Self {
             limits,
             document: Document::new(format).with_line_bytes_max(limits.line_bytes_max),
@@ -162,13 +171,16 @@ impl Reader {
             builder: BlockBuilder::new(),
             recent: Recent::default(),
             good_back: 0,
+            known,
             slots: Vec::new(),
             read: Staged { values, metas: Arc::clone(&base.metas), ..Staged::default() },
             carry: Vec::new(),
             carry_at: 0,
             base,
         };
-        reader.enter(0);
+        if is_predicted {
+            reader.enter(0);
+        }
         reader
     }
 
@@ -227,6 +239,7 @@ impl Reader {
             found: self.cold.finish(),
             n_lines,
             is_unchanged,
+            known: self.known,
         })
     }
 

@@ -7,6 +7,8 @@ use crate::ledger::meta::MetaLines;
 use crate::ledger::predict::{ValuePart, sample_value};
 use crate::ledger::recent::Derived;
 use crate::ledger::resync::Index;
+use crate::ledger::unordered::Known;
+use crate::model::number;
 use crate::parse::{Entry, check_labels};
 use std::sync::Arc;
 
@@ -100,10 +102,12 @@ impl Reader {
     ) -> Result<Next, ReadError> {
         let rest = &buffer[at..];
         let is_behind_end = self.document.is_ended();
-        if !self.is_mid_entry
-            && !is_behind_end
-            && let Some((derived, part)) = self.derive(buffer, at)
-        {
+        let is_fresh = !self.is_mid_entry && !is_behind_end;
+        if self.known.is_some() {
+            if is_fresh && let Some(next) = self.pass_known(rest)? {
+                return Ok(Next::At(at + next));
+            }
+        } else if is_fresh && let Some((derived, part)) = self.derive(buffer, at) {
             self.document.pass_sample();
             self.derived(&derived, &part, buffer, at)?;
             return Ok(Next::At(part.end));
@@ -165,6 +169,9 @@ impl Reader {
 
     fn sample(&mut self, line: &[u8]) -> Result<(), ReadError> {
         let text = &line[..self.tokens.value_start];
+        if self.known.is_some() {
+            return self.unordered_sample(line);
+        }
         if let Some((block_at, row)) = self.find(text, RowKind::Sample) {
             let base = Arc::clone(&self.base);
             self.stage(line);
@@ -176,6 +183,56 @@ impl Reader {
         self.cold.decide(line, &self.tokens, &mut self.slots);
         self.stage(line);
         self.add_row(text, None);
+        self.check_n_series()
+    }
+
+    /// Take a line of a known series and a plain value, without parsing it; gives where it ends.
+    ///
+    /// What stands before the last blank is compared with what has been parsed before; so what
+    /// follows is the value, if it reads as one.
+    fn pass_known(&mut self, rest: &[u8]) -> Result<Option<usize>, ReadError> {
+        let (Some(known), Some(end)) = (&mut self.known, memchr::memchr(b'\n', rest)) else {
+            return Ok(None);
+        };
+        if end > self.limits.line_bytes_max {
+            return Ok(None);
+        }
+        let Some(blank) = memchr::memrchr(b' ', &rest[..end]) else { return Ok(None) };
+        let (text, value) = rest[..end].split_at(blank + 1);
+        let Some(value) = number::parse_value(value) else { return Ok(None) };
+        let fingerprint = Known::fingerprint(self.cold.key(), text);
+        let Some(slots) = known.find(fingerprint, self.cold.n_outputs()) else { return Ok(None) };
+        if self.builder.is_full() {
+            self.read.blocks.push(Arc::new(self.builder.close()));
+        }
+        self.builder.push_opaque(slots);
+        self.read.values.push(value);
+        self.document.pass_sample();
+        self.check_n_series().map(|()| Some(end + 1))
+    }
+
+    /// A parsed sample of a target that keeps no order.
+    fn unordered_sample(&mut self, line: &[u8]) -> Result<(), ReadError> {
+        let text = &line[..self.tokens.value_start];
+        let fingerprint = Known::fingerprint(self.cold.key(), text);
+        let n_outputs = self.cold.n_outputs();
+        self.slots.clear();
+        let known = self.known.as_mut().and_then(|known| known.find(fingerprint, n_outputs));
+        if let Some(slots) = known {
+            self.slots.extend_from_slice(slots);
+        } else {
+            self.check_labels(line)?;
+            self.cold.decide(line, &self.tokens, &mut self.slots);
+            if let Some(known) = &mut self.known {
+                known.insert(fingerprint, &self.slots);
+            }
+            self.read.n_cold += 1;
+        }
+        if self.builder.is_full() {
+            self.close_block();
+        }
+        self.builder.push_opaque(&self.slots);
+        self.stage(line);
         self.check_n_series()
     }
 
@@ -213,7 +270,9 @@ impl Reader {
 
     fn meta(&mut self, line: &[u8], entry: Entry<'_>) {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
-        if let Some((block_at, row)) = self.find(text, RowKind::Meta) {
+        if self.known.is_none()
+            && let Some((block_at, row)) = self.find(text, RowKind::Meta)
+        {
             let base = Arc::clone(&self.base);
             self.take_row(block_at, &base.blocks[block_at], row, None);
             return;
