@@ -32,6 +32,7 @@ mod predict;
 mod reader;
 mod recent;
 mod resync;
+mod staged;
 mod unordered;
 
 pub use cold::OutputRules;

@@ -6,6 +6,7 @@
 
 use crate::ledger::block::{BACK_MAX, Block, RowKind};
 use crate::ledger::compare::same;
+use crate::ledger::staged::Staged;
 use crate::model::{Format, number};
 use crate::parse::parse_value_part;
 
@@ -84,7 +85,7 @@ impl Prediction {
         same(middle, literals).then_some(text.len())
     }
 
-    /// Walk on through `block` from the line at `at`. `take` gets each value.
+    /// Walk on through `block` from the line at `at`; values go to `read`.
     ///
     /// Gives where the walk stopped, and why.
     #[inline]
@@ -94,26 +95,38 @@ impl Prediction {
         block: &Block,
         buffer: &[u8],
         mut at: usize,
-        mut take: impl FnMut(ValuePart, usize),
+        read: &mut Staged,
     ) -> (usize, Stop) {
-        while let Some(head) = block.heads.get(self.row) {
-            if head.kind != RowKind::Sample {
-                let stop = if head.kind == RowKind::Meta { Stop::Meta } else { Stop::Mismatch };
-                return (at, stop);
+        let mut here = *self;
+        let stop = loop {
+            let Some(head) = block.heads.get(here.row) else { break Stop::BlockEnd };
+            match head.kind {
+                RowKind::Sample => {}
+                RowKind::Meta => break Stop::Meta,
+                RowKind::Opaque => break Stop::Mismatch,
             }
-            let Some(len) = self.matches(block, buffer, at) else {
+            let Some(len) = here.matches(block, buffer, at) else {
                 let is_short = buffer.len() - at <= usize::from(head.len);
-                return (at, if is_short { Stop::NeedMore } else { Stop::Mismatch });
+                break if is_short { Stop::NeedMore } else { Stop::Mismatch };
             };
-            let part = match sample_value(format, buffer, at + len) {
-                Ok(part) => part,
-                Err(stop) => return (at, stop),
+            let end = if let Some((value, end)) = short_integer(buffer, at + len) {
+                read.values.push(value);
+                end
+            } else {
+                let part = match any_value(format, buffer, at + len) {
+                    Ok(part) => part,
+                    Err(stop) => break stop,
+                };
+                read.push(&part, buffer, at + len);
+                part.end
             };
-            take(part, at + len);
-            self.advance(block, at);
-            at = part.end;
-        }
-        (at, Stop::BlockEnd)
+            here.starts[here.row % BACK_MAX] = at;
+            here.literal += head.n_literals();
+            here.row += 1;
+            at = end;
+        };
+        *self = here;
+        (at, stop)
     }
 }
 
@@ -127,6 +140,7 @@ pub(super) fn sample_value(format: Format, buffer: &[u8], at: usize) -> Result<V
 }
 
 /// Any value, with a timestamp and an exemplar if there are.
+#[inline(never)]
 fn any_value(format: Format, buffer: &[u8], at: usize) -> Result<ValuePart, Stop> {
     let rest = buffer.get(at..).unwrap_or_default();
     let Some(n_bytes) = memchr::memchr(b'\n', rest) else { return Err(Stop::NeedMore) };

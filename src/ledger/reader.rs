@@ -10,10 +10,10 @@ use std::sync::Arc;
 use crate::ledger::block::{BACK_MAX, Block, BlockBuilder, Decoded, RowKind};
 use crate::ledger::cold::{Cold, Found};
 use crate::ledger::commit::Base;
-use crate::ledger::meta::MetaLines;
-use crate::ledger::predict::{Prediction, Stop, ValuePart};
+use crate::ledger::predict::{Prediction, Stop};
 use crate::ledger::recent::Recent;
 use crate::ledger::resync::Index;
+use crate::ledger::staged::Staged;
 use crate::ledger::unordered::Known;
 use crate::model::Format;
 use crate::parse::{Document, ParseError, ParseErrorKind, SampleTokens};
@@ -113,21 +113,6 @@ pub struct Reader {
     carry: Vec<u8>,
     /// Where in `carry` the next line starts.
     carry_at: usize,
-}
-
-/// Rows read so far, in the order of the body.
-#[derive(Debug, Default)]
-pub(super) struct Staged {
-    pub(super) blocks: Vec<Arc<Block>>,
-    pub(super) values: Vec<f64>,
-    /// Which rows have a timestamp, in ms.
-    pub(super) timestamps: Vec<(u32, i64)>,
-    /// Which rows have an exemplar, and it.
-    pub(super) exemplars: Vec<(u32, Box<[u8]>)>,
-    pub(super) metas: Arc<MetaLines>,
-    /// Numbers of the lines that are no samples, in order.
-    pub(super) meta_numbers: Vec<u32>,
-    pub(super) n_cold: usize,
 }
 
 /// A body that ended cleanly, to be committed.
@@ -309,13 +294,9 @@ impl Reader {
             self.leave(block_at, block, prediction.row);
             return Ok(Next::At(at));
         }
-        let Self { document, read, .. } = self;
-        let format = document.format();
-        let take = |part: ValuePart, value_at: usize| {
-            document.pass_sample();
-            read.push(part, buffer, value_at);
-        };
-        let (at, stop) = prediction.walk(format, block, buffer, at, take);
+        let (format, n_before) = (self.document.format(), self.read.values.len());
+        let (at, stop) = prediction.walk(format, block, buffer, at, &mut self.read);
+        self.document.pass_samples(self.read.values.len() - n_before);
         self.check_n_series()?;
         self.mode = Mode::Predicting(block_at, prediction);
         match stop {
@@ -436,24 +417,4 @@ enum Next {
     At(usize),
     /// At this offset, once there are more bytes.
     NeedMore(usize),
-}
-
-impl Staged {
-    #[inline(always)]
-    fn push(&mut self, part: ValuePart, buffer: &[u8], value_at: usize) {
-        if part.timestamp_ms.is_some() || part.exemplar.is_some() {
-            let exemplar =
-                part.exemplar.and_then(|(from, to)| buffer.get(value_at + from..value_at + to));
-            self.note(part.timestamp_ms, exemplar);
-        }
-        self.values.push(part.value);
-    }
-
-    /// Note what else the next row has.
-    #[cold]
-    fn note(&mut self, timestamp_ms: Option<i64>, exemplar: Option<&[u8]>) {
-        let row = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        self.timestamps.extend(timestamp_ms.map(|timestamp_ms| (row, timestamp_ms)));
-        self.exemplars.extend(exemplar.map(|exemplar| (row, exemplar.into())));
-    }
 }

@@ -79,16 +79,18 @@ impl Document {
         self.place == Place::BehindEof
     }
 
-    /// Count a line of one sample which the caller recognised without parsing it.
+    /// Count lines of one sample each which the caller recognised without parsing them.
     ///
     /// Only where an entry starts (no call of [`Document::next`] has asked for more bytes since)
     /// and the document has not ended.
     #[inline]
-    pub fn pass_sample(&mut self) {
-        self.stats.n_lines += 1;
-        self.stats.n_samples += 1;
-        self.place = Place::Body;
-        self.n_plain_bytes = 0;
+    pub fn pass_samples(&mut self, n_samples: usize) {
+        self.stats.n_lines += n_samples;
+        self.stats.n_samples += n_samples;
+        if n_samples > 0 {
+            self.place = Place::Body;
+            self.n_plain_bytes = 0;
+        }
     }
 
     /// Parse the entry `input` starts with; gives it and the number of bytes it takes.
@@ -137,7 +139,7 @@ impl Document {
             && let Some(n_bytes) = self.plain_sample(before, input, tokens)
         {
             self.check_length(input, n_bytes)?;
-            self.pass_sample();
+            self.pass_samples(1);
             self.n_plain_bytes = n_bytes;
             return Ok(Some((Entry::Sample, n_bytes)));
         }

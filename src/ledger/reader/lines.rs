@@ -33,7 +33,7 @@ impl Reader {
         let block = &base.blocks[block_at];
         match self.match_decoded(block, row, buffer, at) {
             Some(part) => {
-                self.document.pass_sample();
+                self.document.pass_samples(1);
                 self.take_row(block_at, block, row, Some((part, buffer, at)));
                 self.check_n_series()?;
                 Ok(Next::At(part.end))
@@ -84,7 +84,7 @@ impl Reader {
             let n_outputs = self.cold.n_outputs();
             let first = (row - n_metas) * n_outputs;
             if let Some((part, buffer, at)) = read {
-                self.read.push(part, buffer, at + text.len());
+                self.read.push(&part, buffer, at + text.len());
             }
             let slots = &block.slots[first..first + n_outputs];
             self.builder.push_sample(text, slots, None, &self.recent);
@@ -108,7 +108,7 @@ impl Reader {
                 return Ok(Next::At(at + next));
             }
         } else if is_fresh && let Some((derived, part)) = self.derive(buffer, at) {
-            self.document.pass_sample();
+            self.document.pass_samples(1);
             self.derived(&derived, &part, buffer, at)?;
             return Ok(Next::At(part.end));
         }
@@ -146,7 +146,7 @@ impl Reader {
         at: usize,
     ) -> Result<(), ReadError> {
         let text = &buffer[at..at + derived.len];
-        self.read.push(*part, buffer, at + derived.len);
+        self.read.push(part, buffer, at + derived.len);
         if let Some((block_at, row)) = self.find(text, RowKind::Sample) {
             let base = Arc::clone(&self.base);
             self.take_row(block_at, &base.blocks[block_at], row, None);
@@ -207,7 +207,7 @@ impl Reader {
         }
         self.builder.push_opaque(slots);
         self.read.values.push(value);
-        self.document.pass_sample();
+        self.document.pass_samples(1);
         self.check_n_series().map(|()| Some(end + 1))
     }
 
