@@ -158,7 +158,12 @@ impl Reader {
             good_back: 0,
             known,
             slots: Vec::new(),
-            read: Staged { values, metas: Arc::clone(&base.metas), ..Staged::default() },
+            read: Staged {
+                values,
+                blocks: Vec::with_capacity(base.blocks.len() + 1),
+                metas: Arc::clone(&base.metas),
+                ..Staged::default()
+            },
             carry: Vec::new(),
             carry_at: 0,
             base,

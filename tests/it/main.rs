@@ -1,6 +1,7 @@
 //! The one integration binary.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod allocations;
 mod exposition;
 mod nginx;
 #[path = "../../benches/support/nginx.rs"]
