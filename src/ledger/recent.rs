@@ -109,14 +109,14 @@ impl Recent {
         if label.value_escaped || label.value.is_empty() {
             return None;
         }
-        // Up to the closing quote nothing may need a closer look.
-        let is_special = |b: &u8| matches!(b, b'"' | b'\\' | 0..=0x1f);
-        let value_end = prefix + input.get(prefix..)?.iter().position(is_special)?;
+        let value_end = prefix + memchr::memchr(b'"', input.get(prefix..)?)?;
         let value = input.get(label.value.start as usize..value_end)?;
+        if !is_plain(value) {
+            return None;
+        }
         let rest = line.text.get(label.value.end as usize..)?;
         let len = value_end + rest.len();
-        let is_valid = !value.is_empty() && std::str::from_utf8(value).is_ok();
-        (is_valid && same(input.get(value_end..len)?, rest)).then(|| Derived {
+        same(input.get(value_end..len)?, rest).then(|| Derived {
             likeness: Likeness { back, prefix, suffix: rest.len() },
             label: at,
             value_end,
@@ -134,6 +134,16 @@ impl Recent {
     fn line(&self, back: usize) -> &Line {
         &self.lines[self.n_lines.wrapping_sub(back) % N_LINES]
     }
+}
+
+/// Whether a value can be taken as it is: it is not empty, valid, and nothing in it is special.
+#[inline]
+fn is_plain(value: &[u8]) -> bool {
+    // Without a branch a byte, so that many are looked at at once.
+    let (is_special, is_wide) = value.iter().fold((false, false), |(special, wide), &byte| {
+        (special | (byte < 0x20) | (byte == b'\\'), wide | (byte >= 0x80))
+    });
+    !value.is_empty() && !is_special && (!is_wide || std::str::from_utf8(value).is_ok())
 }
 
 /// Copy what `tokens` say of a series.

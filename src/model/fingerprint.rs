@@ -70,32 +70,41 @@ impl FingerprintKey {
         }
         let mut hasher = self.hasher();
         for block in text.chunks(BLOCK_BYTES) {
-            write_words(&mut hasher, &self.compress(block));
+            for word in self.compress(block) {
+                hasher.write(&word.to_le_bytes());
+            }
         }
-        hasher.write_u64(len);
+        hasher.write(&len.to_le_bytes());
         let hash = hasher.finish128();
         Digest([hash.h1, hash.h2, 0, 0, len])
     }
 
-    /// The fingerprint of a tuple of texts and words.
+    /// The fingerprint of a pair of texts and a pair of words.
     #[inline]
-    pub fn fingerprint<const N: usize>(
-        &self,
-        parts: [Digest; N],
-        [word, other]: [u64; 2],
-    ) -> Fingerprint {
-        let mut hasher = self.hasher();
-        for part in parts {
-            write_words(&mut hasher, &part.0);
+    pub fn fingerprint(&self, parts: [Digest; 2], words: [u64; 2]) -> Fingerprint {
+        let mut bytes = [0; 12 * 8];
+        let all = parts.iter().flat_map(|part| part.0).chain(words);
+        for (chunk, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(all) {
+            *chunk = word.to_le_bytes();
         }
-        write_words(&mut hasher, &[word, other]);
-        let hash = hasher.finish128();
-        Fingerprint([hash.h1, hash.h2])
+        self.finish(&bytes)
     }
 
     /// The fingerprint of one text.
     pub fn of(&self, text: &[u8]) -> Fingerprint {
-        self.fingerprint([self.digest(text)], [0, 0])
+        let mut bytes = [0; 5 * 8];
+        for (chunk, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(self.digest(text).0) {
+            *chunk = word.to_le_bytes();
+        }
+        self.finish(&bytes)
+    }
+
+    #[inline]
+    fn finish(&self, bytes: &[u8]) -> Fingerprint {
+        let mut hasher = self.hasher();
+        hasher.write(bytes);
+        let hash = hasher.finish128();
+        Fingerprint([hash.h1, hash.h2])
     }
 
     fn hasher(&self) -> SipHasher13 {
@@ -138,12 +147,6 @@ impl FingerprintKey {
 #[inline]
 fn product(a: u64, key_a: u64, b: u64, key_b: u64) -> u128 {
     u128::from(a.wrapping_add(key_a)) * u128::from(b.wrapping_add(key_b))
-}
-
-fn write_words(hasher: &mut SipHasher13, words: &[u64]) {
-    for word in words {
-        hasher.write(&word.to_le_bytes());
-    }
 }
 
 #[cfg(test)]
