@@ -1,5 +1,9 @@
 //! The tools: one file each, which wires the stages together.
 
 pub mod check;
+pub mod clock;
 pub mod exit;
 pub mod explain;
+pub mod gate;
+pub mod options;
+pub mod serve;

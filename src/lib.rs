@@ -15,6 +15,7 @@
 //! - [`source`]: scraping a target.
 //! - [`config`]: YAML → validated values, or every error with its place.
 //! - [`app`]: the tools.
+//! - [`cli`]: the command line.
 
 pub mod model;
 
@@ -30,4 +31,5 @@ pub mod source;
 pub mod telemetry;
 
 pub mod app;
+pub mod cli;
 pub mod config;

@@ -1,3 +1,55 @@
-//! The weir executable.
+//! The weir executable: arguments, then one tool, then an exit code.
 
-fn main() {}
+use clap::Parser;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use weir::app::exit::Exit;
+use weir::app::options::Options;
+use weir::app::{check, explain, serve};
+use weir::cli::{Cli, Command};
+use weir::telemetry::{log, panic};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help and version are no errors: clap prints them to standard output with code 0.
+            let code = u8::try_from(told.exit_code()).unwrap_or(Exit::BadInput.code());
+            return ExitCode::from(if told.print().is_ok() { code } else { Exit::Failure.code() });
+        }
+    };
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr());
+    let ended = match cli.command {
+        Some(Command::Check(flags)) => check::run(&flags.files, flags.json, &mut out, &mut err),
+        Some(Command::Explain(flags)) => {
+            explain::run(&flags.into(), io::stdin().lock(), &mut out, &mut err)
+        }
+        None => {
+            log::init(cli.gate.log_format.into(), &cli.gate.log_level);
+            panic::install_hook();
+            run_gate(&cli.gate.into(), &mut err)
+        }
+    };
+    match ended.and_then(|exit| out.flush().map(|()| exit)) {
+        Ok(exit) => exit.into(),
+        // Whoever reads our output has seen enough.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Exit::Clean.into(),
+        Err(e) => {
+            let told = writeln!(err, "weir: {e}");
+            drop(told);
+            Exit::Failure.into()
+        }
+    }
+}
+
+fn run_gate(options: &Options, err: &mut impl Write) -> io::Result<Exit> {
+    match serve::gate(options) {
+        Ok(()) => Ok(Exit::Clean),
+        Err(failure) => {
+            for line in &failure.lines {
+                writeln!(err, "weir: {line}")?;
+            }
+            Ok(failure.exit)
+        }
+    }
+}

@@ -136,7 +136,9 @@ impl Gate {
     fn new(config: GateConfig) -> Self {
         let metrics = Arc::new(Metrics::new());
         metrics.declare_target(&config.target.instance());
-        LIMITS.iter().for_each(|limit| metrics.declare_limit(limit));
+        for limit in LIMITS {
+            metrics.declare_limit(limit);
+        }
         Self {
             target: config.target.clone(),
             subsets: config.outputs.iter().skip(1).map(|output| output.name.clone()).collect(),
@@ -168,11 +170,16 @@ impl Gate {
         response
     }
 
-    async fn get(&self, route: Route, request: &Request<Incoming>) -> Result<Response<Body>, Problem> {
+    async fn get(
+        &self,
+        route: Route,
+        request: &Request<Incoming>,
+    ) -> Result<Response<Body>, Problem> {
         match route {
             Route::Index => Ok(self.index()),
             Route::Metrics => {
-                let scraped = self.scrapes.scrape(self.patience.deadline(request.headers())).await?;
+                let scraped =
+                    self.scrapes.scrape(self.patience.deadline(request.headers())).await?;
                 let snapshot = scraped.main().ok_or(Problem::Internal)?;
                 Ok(expose::exposition(snapshot, request.headers(), None))
             }
@@ -195,9 +202,10 @@ impl Gate {
                 self.subset(name, request)?;
                 Ok(expose::head(request.headers()))
             }
-            Route::Source | Route::Analyze => Ok(text(StatusCode::OK, String::new())),
             Route::Index => Ok(self.index()),
-            Route::Healthy => Ok(text(StatusCode::OK, String::new())),
+            Route::Source | Route::Analyze | Route::Healthy => {
+                Ok(text(StatusCode::OK, String::new()))
+            }
             Route::Ready => Ok(self.ready()),
             Route::OwnMetrics => Ok(typed(StatusCode::OK, metrics::CONTENT_TYPE, String::new())),
         }

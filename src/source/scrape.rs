@@ -10,7 +10,6 @@ use crate::source::target::Target;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use http_body::Frame;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -166,7 +165,8 @@ impl RawBody {
         std::future::poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ScrapeError>>> {
+    /// The next piece; `None` at a clean end.
+    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ScrapeError>>> {
         match self {
             Self::Http(body) => body.poll_chunk(cx).map_err(ScrapeError::from),
             Self::File(file, buffer) => {
@@ -181,19 +181,6 @@ impl RawBody {
                 })
             }
         }
-    }
-}
-
-impl http_body::Body for RawBody {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let chunk = ready!(self.poll_chunk(cx));
-        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data).map_err(std::io::Error::other)))
     }
 }
 

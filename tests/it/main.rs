@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod allocations;
+mod cli;
 mod exposition;
+mod gate;
 mod nginx;
 #[path = "../../benches/support/nginx.rs"]
 mod nginx_body;

@@ -228,10 +228,10 @@ fn the_deadline_covers_head_and_body() {
         let target = FakeTarget::start(script);
         let upstream = Target::parse(&target.url()).unwrap();
         let scraper = scraper();
-        let done = runtime()
-            .block_on(within(tokio::time::sleep(Duration::from_millis(200)), async {
-                scraper.open(&upstream, PATIENCE).await?.read(|_| Ok(())).await
-            }));
+        let done = runtime().block_on(async {
+            let reading = async { scraper.open(&upstream, PATIENCE).await?.read(|_| Ok(())).await };
+            within(tokio::time::sleep(Duration::from_millis(200)), reading).await
+        });
         assert_eq!(done.unwrap_err().kind, ScrapeErrorKind::Timeout);
         // The connection does not outlive the scrape.
         target.wait_until(|seen| seen.n_gone == 1);
@@ -387,7 +387,7 @@ fn tls_pair() -> (std::net::SocketAddr, Arc<rustls::ClientConfig>, tokio::runtim
         while let Ok((stream, _)) = listener.accept().await {
             let Ok(mut tls) = acceptor.accept(stream).await else { continue };
             let mut request = [0; 4096];
-            tls.read(&mut request).await.unwrap();
+            assert!(tls.read(&mut request).await.unwrap() > 0);
             tls.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\na 1\n").await.unwrap();
             tls.shutdown().await.unwrap();
         }
@@ -409,7 +409,6 @@ fn https_targets_are_verified_and_read() {
 
 #[test]
 fn a_plain_server_is_no_tls_server() {
-    let target = FakeTarget::start(|peer| peer.hang());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
@@ -422,7 +421,6 @@ fn a_plain_server_is_no_tls_server() {
     let url = format!("https://localhost:{}/m", address.port());
     assert_eq!(runtime.block_on(read(&scraper, &url)).unwrap_err().kind, ScrapeErrorKind::Tls);
     server.join().unwrap();
-    drop(target);
 }
 
 #[test]

@@ -6,9 +6,16 @@
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use weir::app::gate;
+use weir::app::options::Options;
+use weir::http::server::Drain;
 
 /// Long enough for anything that is going to happen at all, on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,8 +48,6 @@ pub(crate) struct Seen {
 /// One request to a fake target, to be answered.
 pub(crate) struct Peer {
     stream: TcpStream,
-    /// The request's head.
-    pub(crate) head: String,
     /// Which request to this target it is, from 0.
     pub(crate) nth: usize,
     shared: Arc<Shared>,
@@ -52,7 +57,7 @@ pub(crate) struct Peer {
 impl FakeTarget {
     /// Start a server. The script answers each request; requests on one connection come in order.
     pub(crate) fn start(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let (script, for_threads) = (Arc::new(script), Arc::clone(&shared));
@@ -105,7 +110,7 @@ fn serve(mut stream: TcpStream, script: &(impl Fn(&mut Peer) + ?Sized), shared: 
             seen.n_active_max = seen.n_active_max.max(seen.n_active);
         });
         let stream = stream.try_clone().unwrap();
-        let mut peer = Peer { stream, head, nth, shared: Arc::clone(shared), is_over: false };
+        let mut peer = Peer { stream, nth, shared: Arc::clone(shared), is_over: false };
         script(&mut peer);
         shared.update(|seen| seen.n_active -= 1);
         if peer.is_over {
@@ -181,10 +186,6 @@ impl Peer {
         let mut rest = [0; 1024];
         while matches!(self.stream.read(&mut rest), Ok(n) if n > 0) {}
         self.shared.update(|seen| seen.n_gone += 1);
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        header(&self.head, name)
     }
 }
 
@@ -268,6 +269,81 @@ fn dechunk(mut bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A runtime as `main` makes it.
-pub(crate) fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// What weir's wall clock shows in tests.
+pub(crate) const NOW_MS: i64 = 1_700_000_000_123;
+
+/// A gate that runs inside the test.
+pub(crate) struct TestGate {
+    pub(crate) address: SocketAddr,
+    runtime: Runtime,
+    stop: Option<oneshot::Sender<()>>,
+    ended: JoinHandle<Drain>,
+}
+
+impl TestGate {
+    /// A gate in front of `upstream` with these rules.
+    pub(crate) fn new(upstream: &str, rules: &str) -> Self {
+        Self::start(&Options {
+            upstream: upstream.to_owned(),
+            relabel: rules.to_owned(),
+            ..Options::default()
+        })
+    }
+
+    /// A gate with any options; it listens on a port of its own.
+    pub(crate) fn start(options: &Options) -> Self {
+        let mut config = options.load().unwrap();
+        config.clock = || NOW_MS;
+        let runtime = runtime();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async { drop(stopped.await) };
+        let ended = runtime.spawn(gate::run(config, listener, shutdown));
+        Self { address, runtime, stop: Some(stop), ended }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        get(self.address, path)
+    }
+
+    /// Ask with more header lines.
+    pub(crate) fn ask(&self, path: &str, headers: &str) -> Reply {
+        request(self.address, "GET", path, headers)
+    }
+
+    /// A value among weir's own metrics, as it is written; empty for a series that is not there.
+    pub(crate) fn own_metric(&self, series: &str) -> String {
+        let reply = self.get("/-/metrics");
+        let mut lines = reply.text().lines();
+        let value = lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.unwrap_or_default().to_owned()
+    }
+
+    /// Wait until one of weir's own metrics has a value.
+    #[track_caller]
+    pub(crate) fn wait_for_metric(&self, series: &str, value: &str) {
+        for _ in 0..1000 {
+            if self.own_metric(series) == value {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("{series} is {}, not {value}", self.own_metric(series));
+    }
+
+    /// Ask the gate to stop, and do not wait.
+    pub(crate) fn begin_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Wait until the gate has stopped.
+    pub(crate) fn stop(mut self) -> Drain {
+        self.begin_stop();
+        self.runtime.block_on(&mut self.ended).unwrap()
+    }
 }

@@ -19,24 +19,21 @@ const PIECE_SLACK_BYTES: usize = 8 * 1024;
 const PIECES_PER_GZIP_PIECE: usize = 4;
 
 /// Answer with a snapshot, in what the asker accepts.
-pub fn exposition(
+pub(super) fn exposition(
     snapshot: Arc<Snapshot>,
     asked: &HeaderMap,
     default_timestamp_ms: Option<i64>,
 ) -> Response<Body> {
     let (offer, is_gzip) = negotiate(asked);
-    let options = RenderOptions {
-        format: offer.format,
-        escaping: offer.escaping,
-        default_timestamp_ms,
-    };
+    let options =
+        RenderOptions { format: offer.format, escaping: offer.escaping, default_timestamp_ms };
     let renderer = Renderer::new(snapshot, options);
     let body = if is_gzip { gzip_body(renderer) } else { plain_body(renderer) };
     with_headers(body, offer, is_gzip)
 }
 
 /// What the headers of [`exposition`] would be.
-pub fn head(asked: &HeaderMap) -> Response<Body> {
+pub(super) fn head(asked: &HeaderMap) -> Response<Body> {
     let (offer, is_gzip) = negotiate(asked);
     with_headers(Body::empty(), offer, is_gzip)
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// At most one piece of work at a time.
 #[derive(Debug)]
-pub struct SingleFlight<T> {
+pub(super) struct SingleFlight<T> {
     current: Mutex<Weak<Flight<T>>>,
 }
 
@@ -36,7 +36,7 @@ impl<T> Drop for Flight<T> {
 
 /// How waiting ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Outcome<T> {
+pub(super) enum Outcome<T> {
     /// The work was done.
     Done(T),
     /// This asker's time ran out; the work may go on for others.
@@ -47,16 +47,16 @@ pub enum Outcome<T> {
 
 /// When work has to be done: the latest deadline of all who wait for it.
 #[derive(Clone, Debug)]
-pub struct Deadline(watch::Receiver<Instant>);
+pub(super) struct Deadline(watch::Receiver<Instant>);
 
 impl Deadline {
     /// The deadline as it stands now.
-    pub fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         *self.0.borrow()
     }
 
     /// Complete once the deadline, as it then stands, has passed.
-    pub async fn passed(mut self) {
+    pub(super) async fn passed(mut self) {
         loop {
             let at = *self.0.borrow_and_update();
             tokio::select! {
@@ -73,7 +73,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     /// Wait for the work under way, or start it, until `deadline`.
     ///
     /// The second value tells whether somebody else had started it.
-    pub async fn join<F>(
+    pub(super) async fn join<F>(
         &self,
         deadline: Instant,
         start: impl FnOnce(Deadline) -> F,
@@ -125,9 +125,10 @@ impl<T> Flight<T> {
 
 async fn wait<T: Clone>(flight: &Flight<T>, deadline: Instant) -> Outcome<T> {
     let mut result = flight.result.clone();
-    let mut done = std::pin::pin!(result.wait_for(Option::is_some));
-    let done = tokio::select! {
-        done = &mut done => done,
+    let done = async { result.wait_for(Option::is_some).await.ok().and_then(|seen| seen.clone()) };
+    let mut done = std::pin::pin!(done);
+    let result = tokio::select! {
+        result = &mut done => result,
         () = sleep_until(deadline) => {
             if *flight.deadline.borrow() > deadline {
                 return Outcome::OutOfTime;
@@ -136,10 +137,7 @@ async fn wait<T: Clone>(flight: &Flight<T>, deadline: Instant) -> Outcome<T> {
             done.await
         }
     };
-    match done.ok().and_then(|result| result.clone()) {
-        Some(result) => Outcome::Done(result),
-        None => Outcome::Broken,
-    }
+    result.map_or(Outcome::Broken, Outcome::Done)
 }
 
 #[cfg(test)]
@@ -194,8 +192,7 @@ mod tests {
     async fn work_ends_at_the_latest_deadline() {
         let flights = Arc::new(SingleFlight::default());
         let hasty = Arc::clone(&flights);
-        let hasty =
-            tokio::spawn(async move { hasty.join(in_seconds(1), |d| work(3, d)).await.0 });
+        let hasty = tokio::spawn(async move { hasty.join(in_seconds(1), |d| work(3, d)).await.0 });
         tokio::task::yield_now().await;
         let patient = Arc::clone(&flights);
         let patient =

@@ -3,7 +3,7 @@
 use crate::http::percent;
 
 /// Write the index. Subsets come in the order of their names.
-pub fn index(target: &str, subsets: &[String]) -> String {
+pub(super) fn index(target: &str, subsets: &[String]) -> String {
     let mut names: Vec<&String> = subsets.iter().collect();
     names.sort();
     let subsets: String = names
@@ -58,7 +58,8 @@ mod tests {
     fn names_are_sorted_and_escaped() {
         let page = index("http://h/<x>", &["z".to_owned(), "<script>/\"a b".to_owned()]);
         assert!(page.contains("In front of http://h/&lt;x&gt;."), "{page}");
-        let odd = "<a href=\"/metrics/%3Cscript%3E%2F%22a%20b\">/metrics/&lt;script&gt;/&quot;a b</a>";
+        let odd =
+            "<a href=\"/metrics/%3Cscript%3E%2F%22a%20b\">/metrics/&lt;script&gt;/&quot;a b</a>";
         let at = page.find(odd).unwrap();
         assert!(at < page.find("/metrics/z").unwrap());
         assert!(!page.contains("<script>"));

@@ -4,7 +4,7 @@ use crate::http::percent;
 
 /// An endpoint.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Route {
+pub(super) enum Route {
     /// `/`: the index.
     Index,
     /// `/metrics`: scrape, and the main output.
@@ -25,7 +25,7 @@ pub enum Route {
 
 impl Route {
     /// The endpoint of a raw path; `None` where there is nothing.
-    pub fn of(path: &str) -> Option<Self> {
+    pub(super) fn of(path: &str) -> Option<Self> {
         Some(match path {
             "/" => Self::Index,
             "/metrics" | "/metrics/" => Self::Metrics,
@@ -43,7 +43,7 @@ impl Route {
     }
 
     /// The value of the `endpoint` label.
-    pub fn label(&self) -> &'static str {
+    pub(super) fn label(&self) -> &'static str {
         match self {
             Self::Index => "/",
             Self::Metrics => "/metrics",

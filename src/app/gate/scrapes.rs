@@ -23,31 +23,31 @@ const TARGET: usize = 0;
 
 /// What one good scrape made: all outputs, of the same moment.
 #[derive(Debug)]
-pub struct Scraped {
+pub(super) struct Scraped {
     /// `None` for the one kept for subsets: the main output is not held beyond its requests.
     main: Option<Arc<Snapshot>>,
     subsets: Vec<Arc<Snapshot>>,
     /// When the request went out, by the wall clock.
-    pub started_ms: i64,
+    pub(super) started_ms: i64,
     /// The same moment, for ages.
-    pub began: Instant,
+    pub(super) began: Instant,
 }
 
 impl Scraped {
     /// The main output.
-    pub fn main(&self) -> Option<Arc<Snapshot>> {
+    pub(super) fn main(&self) -> Option<Arc<Snapshot>> {
         self.main.clone()
     }
 
     /// A subset, by its number.
-    pub fn subset(&self, at: usize) -> Option<Arc<Snapshot>> {
+    pub(super) fn subset(&self, at: usize) -> Option<Arc<Snapshot>> {
         self.subsets.get(at).cloned()
     }
 }
 
 /// The target, its ledger, and what the last good scrape made.
 #[derive(Debug)]
-pub struct Scrapes {
+pub(super) struct Scrapes {
     target: Target,
     instance: String,
     output_names: Vec<String>,
@@ -72,7 +72,7 @@ struct State {
 
 impl Scrapes {
     /// Prepare to scrape; nothing is asked yet.
-    pub fn new(config: GateConfig, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(config: GateConfig, metrics: Arc<Metrics>) -> Self {
         let output_names: Vec<_> = config.outputs.iter().map(|o| o.name.clone()).collect();
         let engine = EngineConfig {
             outputs: config.outputs,
@@ -96,22 +96,25 @@ impl Scrapes {
     }
 
     /// What is scraped.
-    pub fn target(&self) -> &Target {
+    pub(super) fn target(&self) -> &Target {
         &self.target
     }
 
     /// Asks the target, for requests that go past the rules.
-    pub fn scraper(&self) -> &Scraper {
+    pub(super) fn scraper(&self) -> &Scraper {
         &self.scraper
     }
 
     /// The last good scrape.
-    pub fn last(&self) -> Option<Arc<Scraped>> {
+    pub(super) fn last(&self) -> Option<Arc<Scraped>> {
         self.last.load_full()
     }
 
     /// Scrape, or wait for the scrape under way.
-    pub async fn scrape(self: &Arc<Self>, deadline: Instant) -> Result<Arc<Scraped>, Problem> {
+    pub(super) async fn scrape(
+        self: &Arc<Self>,
+        deadline: Instant,
+    ) -> Result<Arc<Scraped>, Problem> {
         let start = |deadline: Deadline| Arc::clone(self).fly(deadline);
         let (outcome, is_shared) = self.flights.join(deadline, start).await;
         if is_shared {
@@ -163,9 +166,9 @@ impl Scrapes {
         clean: CleanRead,
         (started_ms, began): (i64, Instant),
     ) -> Arc<Scraped> {
-        let stats = state.engine.commit(TARGET, clean);
+        let read = state.engine.commit(TARGET, clean);
         let published = state.engine.publish();
-        self.count_outputs(state, &stats, &published);
+        self.count_outputs(state, &read, &published);
 
         let mut snapshots = published.into_iter().map(|output| output.snapshot);
         let main = snapshots.next();
@@ -181,24 +184,24 @@ impl Scrapes {
         let started_seconds = started_ms as f64 / 1000.0;
         let good = GoodScrape {
             started_seconds,
-            n_samples: stats.n_samples as u64,
+            n_samples: read.n_samples as u64,
             body_bytes: transfer.body_bytes,
             wire_bytes: transfer.wire_bytes,
         };
         self.metrics.scrape_succeeded(instance, took, good);
         let elapsed_ms = took.as_millis();
-        let (bytes, samples) = (transfer.body_bytes, stats.n_samples);
-        tracing::debug!(instance, bytes, samples, new = stats.n_cold, elapsed_ms, "Scraped.");
+        let (bytes, samples) = (transfer.body_bytes, read.n_samples);
+        tracing::debug!(instance, bytes, samples, new = read.n_cold, elapsed_ms, "Scraped.");
         if state.is_up.replace(true) != Some(true) {
             tracing::info!(instance, bytes, samples, elapsed_ms, "The target is up.");
         }
         Arc::new(Scraped { main, subsets, started_ms, began })
     }
 
-    fn count_outputs(&self, state: &mut State, stats: &ReadStats, published: &[Published]) {
+    fn count_outputs(&self, state: &mut State, read: &ReadStats, published: &[Published]) {
         // Known lines in the same number are the same lines, and are dropped by the same rules.
-        let is_changed = stats.n_cold > 0 || stats.n_samples != state.n_samples;
-        state.n_samples = stats.n_samples;
+        let is_changed = read.n_cold > 0 || read.n_samples != state.n_samples;
+        state.n_samples = read.n_samples;
         for (at, (name, output)) in self.output_names.iter().zip(published).enumerate() {
             if is_changed {
                 let by_rule = state.engine.dropped_by_rule(at);
@@ -217,7 +220,7 @@ impl Scrapes {
                 self.metrics.output_left_out(name, kind, n_series as u64);
             }
         }
-        self.metrics.samples_nameless(stats.n_nameless);
+        self.metrics.samples_nameless(read.n_nameless);
     }
 
     fn fail(&self, state: &mut State, error: &ScrapeError, began: Instant) {
@@ -240,7 +243,7 @@ impl Scrapes {
 }
 
 /// A failed request to the target, as it is answered.
-pub fn problem(target: &Target, error: &ScrapeError) -> Problem {
+pub(super) fn problem(target: &Target, error: &ScrapeError) -> Problem {
     Problem::UpstreamFailed {
         lines: vec![format!("{target}: {error}")],
         is_timeout: error.kind == ScrapeErrorKind::Timeout,

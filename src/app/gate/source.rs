@@ -44,14 +44,17 @@ impl Gate {
         let target = self.scrapes.target();
         let time_left = deadline.saturating_duration_since(Instant::now());
         let asked = self.scrapes.scraper().ask(target, time_left, AskFor::Identity);
-        let response = within(sleep_until(deadline), asked).await.map_err(|e| problem(target, &e))?;
+        let response =
+            within(sleep_until(deadline), asked).await.map_err(|e| problem(target, &e))?;
         let (mut head, body) = response.into_parts();
         let is_gzip = is_gzip(&head.headers);
         if is_gzip {
             head.headers.remove(CONTENT_ENCODING);
             head.headers.remove(CONTENT_LENGTH);
         }
-        HOP_BY_HOP.iter().for_each(|name| drop(head.headers.remove(name)));
+        for name in &HOP_BY_HOP {
+            head.headers.remove(name);
+        }
         let body = PassedOn {
             body,
             decoder: is_gzip.then(gzip::Decoder::new),
@@ -87,22 +90,22 @@ impl PassedOn {
                 Some(Err(e)) => return Poll::Ready(Some(Err(io::Error::other(e)))),
                 None => {
                     let ended = self.decoder.take().map_or(Ok(()), |decoder| decoder.finish());
-                    return Poll::Ready(ended.err().map(|e| Err(gzip_error(e))));
+                    return Poll::Ready(ended.err().map(|e| Err(gzip_error(&e))));
                 }
             };
             let Some(decoder) = &mut self.decoder else {
                 return Poll::Ready(Some(Ok(chunk)));
             };
-            let mut decoded = Vec::new();
+            let mut out = Vec::new();
             let pushed = decoder.push(&chunk, |piece| {
-                decoded.extend_from_slice(piece);
-                if decoded.len() > DECODED_BYTES_MAX { Err(()) } else { Ok(()) }
+                out.extend_from_slice(piece);
+                if out.len() > DECODED_BYTES_MAX { Err(()) } else { Ok(()) }
             });
             if let Err(e) = pushed {
-                return Poll::Ready(Some(Err(gzip_error(e))));
+                return Poll::Ready(Some(Err(gzip_error(&e))));
             }
-            if !decoded.is_empty() {
-                return Poll::Ready(Some(Ok(Bytes::from(decoded))));
+            if !out.is_empty() {
+                return Poll::Ready(Some(Ok(Bytes::from(out))));
             }
         }
     }
@@ -111,7 +114,7 @@ impl PassedOn {
 /// What one chunk may decode to; gzip of text never comes near.
 const DECODED_BYTES_MAX: usize = 64 << 20;
 
-fn gzip_error(error: gzip::DecodeError<()>) -> io::Error {
+fn gzip_error(error: &gzip::DecodeError<()>) -> io::Error {
     io::Error::other(match error {
         gzip::DecodeError::Corrupt => "the gzip stream is corrupt",
         gzip::DecodeError::Truncated => "the gzip stream is cut short",

@@ -13,23 +13,23 @@ const MARGIN_MAX: Duration = Duration::from_millis(500);
 /// … and at most this part of it.
 const MARGIN_PART: u32 = 10;
 /// More is not believed.
-const ASKED_MAX: Duration = Duration::from_secs(600);
+const ASKED_MAX: Duration = Duration::from_mins(10);
 
 /// Decides how long a scrape may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub(super) struct Patience {
     /// As set on the command line, if it is.
     limit: Option<Duration>,
 }
 
 impl Patience {
     /// With a limit of the user's, or without.
-    pub fn new(limit: Option<Duration>) -> Self {
+    pub(super) fn new(limit: Option<Duration>) -> Self {
         Self { limit }
     }
 
     /// By when a request with these headers has to be answered.
-    pub fn deadline(&self, headers: &HeaderMap) -> Instant {
+    pub(super) fn deadline(&self, headers: &HeaderMap) -> Instant {
         Instant::now() + self.time(headers)
     }
 

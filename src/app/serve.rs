@@ -1,0 +1,133 @@
+//! The life of a serving process: load, bind, tell, serve, drain.
+
+use crate::app::exit::Exit;
+use crate::app::gate;
+use crate::app::gate::GateConfig;
+use crate::app::options::Options;
+use crate::http::server::Drain;
+use std::io;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// At least two, so that one long piece of work holds up nobody's probes.
+const WORKERS_MIN: usize = 2;
+
+/// Why a process ended otherwise than by a signal and a full drain.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What to tell, a line each.
+    pub lines: Vec<String>,
+}
+
+impl Failure {
+    fn new(exit: Exit, line: String) -> Self {
+        Self { exit, lines: vec![line] }
+    }
+}
+
+/// Run the gate until a signal ends it.
+///
+/// # Errors
+///
+/// Options weir cannot work with, an address it cannot have, a drain out of time.
+pub fn gate(options: &Options) -> Result<(), Failure> {
+    let config = options.load().map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
+    let n_workers = std::thread::available_parallelism().map_or(WORKERS_MIN, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(n_workers.max(WORKERS_MIN))
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Exit::Failure, format!("cannot start threads: {e}")))?;
+    let done = runtime.block_on(serve(config, options));
+    // What still runs on threads of its own, such as a read of a dead file system, is left behind.
+    runtime.shutdown_background();
+    done
+}
+
+async fn serve(config: GateConfig, options: &Options) -> Result<(), Failure> {
+    let (host, port) = options.bind_address().map_err(|line| Failure::new(Exit::BadInput, line))?;
+    let listener = bind(host.as_deref(), port).await.map_err(|e| {
+        let host = host.as_deref().unwrap_or_default();
+        Failure::new(Exit::Failure, format!("cannot listen on {host}:{port}: {e}"))
+    })?;
+    let failed = |e: io::Error| Failure::new(Exit::Failure, e.to_string());
+    let signals = count_signals().map_err(failed)?;
+    announce(&config, options, &listener).map_err(failed)?;
+    let drain = tokio::select! {
+        drain = gate::run(config, listener, nth_signal(signals.clone(), 1)) => drain,
+        () = nth_signal(signals, 2) => {
+            let line = "stopped by a second signal, without waiting for open requests";
+            return Err(Failure::new(Exit::Failure, line.to_owned()));
+        }
+    };
+    match drain {
+        Drain::Complete => {
+            tracing::info!("Stopped.");
+            Ok(())
+        }
+        Drain::OutOfTime { n_connections } => {
+            let line = format!("{n_connections} connections were still busy when time ran out");
+            Err(Failure::new(Exit::Failure, line))
+        }
+    }
+}
+
+/// Listen on a host's addresses, or on all there are, IPv6 and IPv4 alike.
+async fn bind(host: Option<&str>, port: u16) -> io::Result<TcpListener> {
+    match host {
+        Some(host) => TcpListener::bind((host, port)).await,
+        None => match TcpListener::bind(("::", port)).await {
+            // A system without IPv6.
+            Err(e) if e.kind() != io::ErrorKind::AddrInUse => {
+                TcpListener::bind(("0.0.0.0", port)).await
+            }
+            bound => bound,
+        },
+    }
+}
+
+fn announce(config: &GateConfig, options: &Options, listener: &TcpListener) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(
+        version,
+        address = %address,
+        port = address.port(),
+        upstream = %config.target,
+        subsets = config.outputs.len() - 1,
+        max_body_bytes = options.body_bytes_max,
+        max_line_bytes = options.line_bytes_max,
+        max_series = options.series_max,
+        max_labels = options.labels_max,
+        max_connections = options.connections_max,
+        "Starting server."
+    );
+    Ok(())
+}
+
+/// Counts SIGTERM and SIGINT.
+fn count_signals() -> io::Result<watch::Receiver<usize>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (count, counted) = watch::channel(0);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            count.send_modify(|n| *n += 1);
+        }
+    });
+    Ok(counted)
+}
+
+/// Completes once so many signals have come.
+async fn nth_signal(mut counted: watch::Receiver<usize>, nth: usize) {
+    if counted.wait_for(|n| *n >= nth).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,289 @@
+//! The command line: names, short forms, defaults and environment twins of metric-gate's flags and
+//! weir's own.
+//!
+//! Only what clap needs is here; what the values mean is `app`'s.
+#![expect(clippy::doc_markdown, reason = "doc comments are the help text")]
+
+mod values;
+
+use crate::app::explain;
+use crate::app::options::{self, Merge, Options, ProxySettings, UpstreamEncoding};
+use crate::cli::values::{duration, path, size};
+use crate::telemetry::log::LogFormat;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Stand between a Prometheus exporter and Prometheus, and let less, cleaner, governed data through
+///
+/// Without a command weir is the gate: it serves /metrics, and at each request scrapes the
+/// upstream, applies the relabel rules and sums the series they make equal.
+#[derive(Debug, Parser)]
+#[command(
+    name = "weir",
+    version,
+    disable_version_flag = true,
+    args_override_self = true,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// A tool other than the gate.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of the gate.
+    #[command(flatten)]
+    pub gate: GateFlags,
+}
+
+/// The tools beside the gate.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check rule files strictly, and tell every error with file, line, path and remedy
+    Check(CheckFlags),
+    /// Show step by step what the rules do to a series
+    Explain(ExplainFlags),
+}
+
+/// Flags of `weir check`.
+#[derive(Args, Debug)]
+pub struct CheckFlags {
+    /// Rule files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// One JSON object a file instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `weir explain`.
+#[derive(Args, Debug)]
+pub struct ExplainFlags {
+    /// The rules
+    #[arg(long, value_name = "FILE", env = "WEIR_RELABEL_FILE")]
+    pub relabel_file: PathBuf,
+    /// Rules of this subset instead of those of /metrics
+    #[arg(long, value_name = "NAME")]
+    pub subset: Option<String>,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// A series such as 'metric{a="b"}'; without it JSON labels are read from standard input, one a
+    /// line
+    pub series: Option<String>,
+}
+
+impl From<ExplainFlags> for explain::Options {
+    fn from(flags: ExplainFlags) -> Self {
+        let ExplainFlags { relabel_file, subset, json, series } = flags;
+        Self { relabel_file, subset, series, json }
+    }
+}
+
+/// Flags of the gate, and of the process.
+#[derive(Args, Debug)]
+pub struct GateFlags {
+    /// Analyze a file of metrics, print the report and exit
+    #[arg(short, long, value_name = "FILE", env = "WEIR_FILE", allow_hyphen_values = true, value_parser = path())]
+    pub file: Option<PathBuf>,
+    /// What to scrape: a URL, HOST:PORT/PATH, or file:PATH; user and password may stand in the URL
+    #[arg(
+        short = 'H',
+        long,
+        value_name = "URL",
+        env = "WEIR_UPSTREAM",
+        default_value = options::UPSTREAM,
+        hide_env_values = true,
+        allow_hyphen_values = true
+    )]
+    pub upstream: String,
+    /// Relabel rules as YAML text: metric_relabel_configs, and further keys as subsets
+    #[arg(
+        long,
+        value_name = "YAML",
+        env = "WEIR_RELABEL",
+        default_value = "",
+        hide_default_value = true,
+        hide_env_values = true,
+        allow_hyphen_values = true
+    )]
+    pub relabel: String,
+    /// Relabel rules as a YAML file
+    #[arg(long, value_name = "FILE", env = "WEIR_RELABEL_FILE", allow_hyphen_values = true, value_parser = path())]
+    pub relabel_file: Option<PathBuf>,
+    /// Time for a scrape, from name resolution to the last byte [default: what Prometheus allows,
+    /// less a margin, else 15s]
+    #[arg(
+        short = 't',
+        long,
+        value_name = "DURATION",
+        env = "WEIR_SCRAPE_TIMEOUT",
+        value_parser = duration,
+        allow_hyphen_values = true
+    )]
+    pub scrape_timeout: Option<Duration>,
+    /// Port to listen on; 0 takes a free one [default: 8080]
+    // Kubernetes puts WEIR_PORT=tcp://… into pods beside a service named weir.
+    #[arg(short, long, value_name = "PORT", env = "WEIR_LISTEN_PORT", allow_hyphen_values = true)]
+    pub port: Option<u16>,
+    /// Address to listen on, with or without a port [default: all addresses]
+    #[arg(
+        long,
+        value_name = "HOST[:PORT]",
+        env = "WEIR_LISTEN_ADDRESS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub listen_address: String,
+    /// How series that the rules make equal are merged
+    #[arg(long, value_name = "HOW", env = "WEIR_MERGE", default_value = "typed")]
+    pub merge: MergeFlag,
+    /// Age from which /metrics/<subset> answers 503
+    #[arg(long, value_name = "DURATION", env = "WEIR_SUBSET_MAX_AGE", default_value = "5m", value_parser = duration)]
+    pub subset_max_age: Duration,
+    /// Whether samples of subsets carry the time of their scrape
+    #[arg(long, value_name = "BOOL", env = "WEIR_SUBSET_TIMESTAMPS", default_value_t = true, action = ArgAction::Set)]
+    pub subset_timestamps: bool,
+    /// Encoding to ask the upstream for; auto is identity on loopback and gzip across a network
+    #[arg(long, value_name = "WHAT", env = "WEIR_UPSTREAM_ENCODING", default_value = "auto")]
+    pub upstream_encoding: EncodingFlag,
+    /// Bounds.
+    #[command(flatten)]
+    pub limits: LimitFlags,
+    /// Lines to log: debug, info, warn or error
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "WEIR_LOG_LEVEL",
+        default_value = "info",
+        allow_hyphen_values = true
+    )]
+    pub log_level: String,
+    /// How log lines look, on standard error
+    #[arg(long, value_name = "FORMAT", env = "WEIR_LOG_FORMAT", default_value = "logfmt")]
+    pub log_format: LogFormatFlag,
+    /// Print the version
+    #[arg(short = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// Flags that bound what one scrape or one client may cost.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitFlags {
+    /// Bytes of a body, decoded
+    #[arg(long, value_name = "BYTES", env = "WEIR_MAX_BODY_BYTES", default_value = "1GiB", value_parser = size::<u64>)]
+    pub max_body_bytes: u64,
+    /// Bytes of a line
+    #[arg(long, value_name = "BYTES", env = "WEIR_MAX_LINE_BYTES", default_value = "1MiB", value_parser = size::<usize>)]
+    pub max_line_bytes: usize,
+    /// Series of a body
+    #[arg(long, value_name = "N", env = "WEIR_MAX_SERIES", default_value_t = options::SERIES_MAX)]
+    pub max_series: usize,
+    /// Labels of a series
+    #[arg(long, value_name = "N", env = "WEIR_MAX_LABELS", default_value_t = options::LABELS_MAX)]
+    pub max_labels: usize,
+    /// Connections at the same time
+    #[arg(long, value_name = "N", env = "WEIR_MAX_CONNECTIONS", default_value_t = options::CONNECTIONS_MAX)]
+    pub max_connections: usize,
+    /// Time for the head of a request, and for the next one on a kept connection
+    #[arg(long, value_name = "DURATION", env = "WEIR_HEADER_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub header_timeout: Duration,
+    /// Time after which a client that takes nothing of an answer is cut off
+    #[arg(long, value_name = "DURATION", env = "WEIR_WRITE_TIMEOUT", default_value = "1m", value_parser = duration)]
+    pub write_timeout: Duration,
+    /// Time for open requests to finish after SIGTERM
+    #[arg(long, value_name = "DURATION", env = "WEIR_DRAIN_TIMEOUT", default_value = "20s", value_parser = duration)]
+    pub drain_timeout: Duration,
+}
+
+/// Values of `--merge`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum MergeFlag {
+    /// By type: counters, gauges and histograms are summed, info and stateset take the maximum,
+    /// creation times the minimum; quantiles are left out
+    Typed,
+    /// Everything is summed, as metric-gate does
+    Sum,
+}
+
+/// Values of `--upstream-encoding`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum EncodingFlag {
+    /// Identity on loopback, gzip elsewhere
+    Auto,
+    /// Never compressed
+    Identity,
+    /// Always compressed
+    Gzip,
+}
+
+/// Values of `--log-format`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogFormatFlag {
+    /// key=value
+    Logfmt,
+    /// One JSON object a line
+    Json,
+}
+
+impl From<LogFormatFlag> for LogFormat {
+    fn from(flag: LogFormatFlag) -> Self {
+        match flag {
+            LogFormatFlag::Logfmt => Self::Logfmt,
+            LogFormatFlag::Json => Self::Json,
+        }
+    }
+}
+
+impl From<GateFlags> for Options {
+    fn from(flags: GateFlags) -> Self {
+        let limits = flags.limits;
+        Self {
+            upstream: flags.upstream,
+            relabel: flags.relabel,
+            // As with metric-gate, an empty name is no file.
+            relabel_file: flags.relabel_file.filter(|path| !path.as_os_str().is_empty()),
+            scrape_timeout: flags.scrape_timeout,
+            listen_address: flags.listen_address,
+            port: flags.port,
+            merge: match flags.merge {
+                MergeFlag::Typed => Merge::Typed,
+                MergeFlag::Sum => Merge::Sum,
+            },
+            subset_max_age: flags.subset_max_age,
+            subset_timestamps: flags.subset_timestamps,
+            upstream_encoding: match flags.upstream_encoding {
+                EncodingFlag::Auto => UpstreamEncoding::Auto,
+                EncodingFlag::Identity => UpstreamEncoding::Identity,
+                EncodingFlag::Gzip => UpstreamEncoding::Gzip,
+            },
+            body_bytes_max: limits.max_body_bytes,
+            line_bytes_max: limits.max_line_bytes,
+            series_max: limits.max_series,
+            labels_max: limits.max_labels,
+            connections_max: limits.max_connections,
+            header_time_max: limits.header_timeout,
+            stall_time_max: limits.write_timeout,
+            drain_time_max: limits.drain_timeout,
+            proxies: proxy_environment(),
+        }
+    }
+}
+
+/// The proxy settings every Go program knows, the upper-case names first.
+#[expect(clippy::disallowed_methods, reason = "the environment enters here")]
+fn proxy_environment() -> ProxySettings {
+    let any = |names: [&str; 2]| {
+        let mut values = names.into_iter().filter_map(|name| std::env::var(name).ok());
+        values.find(|value| !value.is_empty()).unwrap_or_default()
+    };
+    ProxySettings {
+        http: any(["HTTP_PROXY", "http_proxy"]),
+        https: any(["HTTPS_PROXY", "https_proxy"]),
+        none: any(["NO_PROXY", "no_proxy"]),
+    }
+}
+
+#[cfg(test)]
+mod tests;
