@@ -19,17 +19,17 @@
 
 pub mod model;
 
-pub mod aggregate;
-pub mod engine;
-pub mod ledger;
 pub mod parse;
 pub mod relabel;
+pub mod aggregate;
 pub mod render;
+pub mod ledger;
+pub mod engine;
 
+pub mod telemetry;
 pub mod http;
 pub mod source;
-pub mod telemetry;
 
+pub mod config;
 pub mod app;
 pub mod cli;
-pub mod config;

@@ -299,17 +299,33 @@ impl Parser {
         chunk: &[u8],
         mut visit: impl FnMut(&[u8], Entry<'_>, &SampleTokens) -> Result<(), EntryError>,
     ) -> Result<(), ParseError> {
-        if self.rest.is_empty() {
+        let mut chunk = chunk;
+        while !self.rest.is_empty() && !chunk.is_empty() {
+            // Only as much as may end the entry is copied to what was left of the last chunk.
+            let n_bytes = memchr::memchr(b'\n', chunk).map_or(chunk.len(), |at| at + 1);
+            let (top_up, behind) = chunk.split_at(n_bytes);
+            chunk = behind;
+            let mut rest = std::mem::take(&mut self.rest);
+            rest.extend_from_slice(top_up);
+            let n_bytes = self.read(&rest, false, &mut visit)?;
+            rest.drain(..n_bytes);
+            self.rest = rest;
+        }
+        if !chunk.is_empty() {
             let n_bytes = self.read(chunk, false, &mut visit)?;
             self.rest.extend_from_slice(&chunk[n_bytes..]);
-            return Ok(());
         }
-        let mut rest = std::mem::take(&mut self.rest);
-        rest.extend_from_slice(chunk);
-        let n_bytes = self.read(&rest, false, &mut visit)?;
-        rest.drain(..n_bytes);
-        self.rest = rest;
         Ok(())
+    }
+
+    /// Whether all bytes so far are entries, and the next one can be read without them.
+    pub fn is_between_entries(&self) -> bool {
+        self.rest.is_empty() && self.document.place == Place::Body
+    }
+
+    /// Lines and samples read so far.
+    pub fn stats(&self) -> ParseStats {
+        self.document.stats()
     }
 
     /// Read what is left, and end the document.

@@ -28,6 +28,7 @@ pub(super) fn sample(
     let input = &input[..input.len().min(INPUT_BYTES_MAX)];
     let name_end = metric_name_end(input)?;
     tokens.labels.clear();
+    tokens.n_kept = 0;
     let series_end = match input.get(name_end)? {
         b'{' => labels(input, name_end + 1, tokens)?,
         _ => name_end,
@@ -60,6 +61,7 @@ pub(super) fn sample_after(
         return sample(format, input, false, tokens);
     }
     tokens.labels.truncate(n_same_labels);
+    tokens.n_kept = n_same_labels;
     if name_end != old_name_end {
         shift(&mut tokens.labels, name_end, old_name_end);
     }

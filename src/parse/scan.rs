@@ -64,7 +64,7 @@ impl EntryScan {
             match found {
                 Step::On => {}
                 Step::More => {
-                    self.n_scanned = input.len();
+                    self.n_scanned = self.n_scanned.max(input.len());
                     return None;
                 }
                 Step::End => {

@@ -67,6 +67,9 @@ pub struct SampleTokens {
     pub has_quoted_name: bool,
     /// The labels, in the order in which they are written.
     pub labels: Vec<LabelToken>,
+    /// How many of the labels, from the first on, are known to have the same names and values as
+    /// those these tokens held before.
+    pub n_kept: usize,
     /// Where the value starts: behind the series and the blanks after it.
     pub value_start: usize,
     /// The value.
@@ -81,6 +84,7 @@ impl SampleTokens {
     /// Forget everything but the memory.
     pub fn clear(&mut self) {
         self.labels.clear();
+        self.n_kept = 0;
         self.name = Span::default();
         self.name_escaped = false;
         self.has_quoted_name = false;
