@@ -16,7 +16,7 @@
 //! cleanly. So a body that is cut, late or malformed leaves no trace, and targets can be read side
 //! by side.
 //!
-//! Where a line is not the predicted one, the rest of the block of 64 rows is written out and
+//! Where a line is not the predicted one, the rest of the block of 128 rows is written out and
 //! searched, then the first rows of all blocks; what is found there is a known series that has
 //! moved. Blocks that come through unchanged are shared between the old rows and the new.
 //!

@@ -1,4 +1,4 @@
-//! Rows of a ledger, 64 to a block: the text of each as differences from an earlier one.
+//! Rows of a ledger, 128 to a block: the text of each as differences from an earlier one.
 //!
 //! The text of a row is what stands before the value on a sample's line, or a whole other line.
 //! It is kept as: the first `prefix` bytes of the row `back` rows before, then literal bytes, then
@@ -14,7 +14,7 @@ use crate::ledger::compare::{common_prefix, common_suffix};
 use crate::ledger::recent::Recent;
 
 /// Rows in a block at most.
-pub(super) const BLOCK_ROWS: usize = 64;
+pub(super) const BLOCK_ROWS: usize = 128;
 /// How far back a row may refer.
 pub(super) const BACK_MAX: usize = 16;
 /// With this few literal bytes no better reference is looked for.
@@ -357,7 +357,7 @@ mod tests {
         /// What was put in comes out, and a block can be taken up again anywhere.
         #[test]
         fn texts_survive(
-            parts in proptest::collection::vec("[ab]{0,3}(xxxxxxxxxxxxxxxxxxxx){0,3}[abc]{0,2}", 1..64),
+            parts in proptest::collection::vec("[ab]{0,3}(xxxxxxxxxxxxxxxxxxxx){0,3}[abc]{0,2}", 1..128),
             cut in any::<prop::sample::Index>(),
         ) {
             let texts: Vec<Vec<u8>> = parts.into_iter().map(String::into_bytes).collect();
