@@ -30,8 +30,6 @@ pub mod telemetry;
 pub mod http;
 pub mod source;
 
-pub mod app;
-pub mod cli;
 pub mod config;
 pub mod app;
 pub mod cli;

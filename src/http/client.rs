@@ -4,7 +4,7 @@
 //! are sent; decoding and limits are the reader's.
 
 use crate::http::connect::{ConnectError, Connection, Connector};
-use crate::http::pool::{Key, Pool, Pooled};
+use crate::http::pool::{Driver, Key, Pool, Pooled};
 use crate::http::proxy::ProxyRules;
 use crate::http::url::{Url, UrlError};
 use bytes::Bytes;
@@ -119,9 +119,9 @@ impl Client {
             .handshake(TokioIo::new(io))
             .await
             .map_err(|e| FetchError::Http(flat(&e)))?;
-        // Ends when sender and body are gone; its errors reach whoever waits for the answer.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(Pooled { sender, key, is_loopback, proxy })
+        // Errors reach whoever waits for the answer.
+        let driver = Driver::new(async move { drop(connection.await) });
+        Ok(Pooled { driver, sender, key, is_loopback, proxy })
     }
 
     async fn send(
@@ -132,9 +132,9 @@ impl Client {
         ask_for: AskFor,
     ) -> Result<Response<ClientBody>, FetchError> {
         let request = build_request(&connection, url, headers, ask_for)?;
-        let response = connection
-            .sender
-            .send_request(request)
+        let Pooled { driver, sender, .. } = &mut connection;
+        let response = driver
+            .drive(sender.send_request(request))
             .await
             .map_err(|e| FetchError::Http(flat(&e)))?;
         let pool = Arc::clone(&self.pool);
@@ -202,7 +202,14 @@ impl ClientBody {
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FetchError>>> {
         use http_body::Body as _;
         loop {
-            let frame = match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+            let mut frame = Pin::new(&mut self.incoming).poll_frame(cx);
+            if frame.is_pending()
+                && let Some((_, connection)) = &mut self.lease
+            {
+                connection.driver.poll(cx);
+                frame = Pin::new(&mut self.incoming).poll_frame(cx);
+            }
+            let frame = match ready!(frame) {
                 Some(Ok(frame)) => frame,
                 Some(Err(e)) => {
                     self.lease = None;

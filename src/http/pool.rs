@@ -5,7 +5,10 @@ use crate::http::url::{Scheme, Url};
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::client::conn::http1::SendRequest;
+use std::fmt;
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -33,10 +36,51 @@ impl Key {
     }
 }
 
+/// Moves the bytes of a connection. It runs in the task of whoever waits for an answer: what was
+/// read is parsed on the same core, without a switch between tasks for each piece.
+pub struct Driver(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Driver {
+    /// Take over the work of a connection, which ends when the connection does.
+    pub fn new(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Some(Box::pin(work)))
+    }
+
+    /// Move what can be moved now.
+    pub fn poll(&mut self, cx: &mut Context<'_>) {
+        if let Some(work) = &mut self.0
+            && work.as_mut().poll(cx).is_ready()
+        {
+            self.0 = None;
+        }
+    }
+
+    /// Wait for something that happens on the connection.
+    pub async fn drive<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+        let mut wanted = std::pin::pin!(wanted);
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(value) = wanted.as_mut().poll(cx) {
+                return Poll::Ready(value);
+            }
+            self.poll(cx);
+            wanted.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Driver(open)" } else { "Driver(closed)" })
+    }
+}
+
 /// A connection and what requests on it have to know.
 #[derive(Debug)]
 pub struct Pooled {
-    /// Sends requests. Dropping it ends the connection once no answer is outstanding.
+    /// Has to be polled for anything to happen.
+    pub driver: Driver,
+    /// Sends requests.
     pub sender: SendRequest<Empty<Bytes>>,
     /// Which URLs it serves.
     pub key: Key,
@@ -73,7 +117,10 @@ impl Pool {
     /// Take the newest live connection for `key`.
     pub async fn take(&self, key: &Key) -> Option<Pooled> {
         while let Some(mut connection) = self.pop(key) {
-            let ready = timeout(READY_TIME_MAX, connection.sender.ready()).await;
+            let Pooled { driver, sender, .. } = &mut connection;
+            // The driver first: it notices that the other side has closed.
+            std::future::poll_fn(|cx| Poll::Ready(driver.poll(cx))).await;
+            let ready = timeout(READY_TIME_MAX, driver.drive(sender.ready())).await;
             if matches!(ready, Ok(Ok(()))) {
                 return Some(connection);
             }
