@@ -247,7 +247,8 @@ impl<'a> FamilyWriter<'a> {
             return;
         }
         number::write_value(out, value);
-        if let Some(timestamp) = timestamp {
+        // OpenMetrics has timestamps before 1970; text has no way to write them.
+        if let Some(timestamp) = timestamp.filter(|&timestamp| timestamp >= 0) {
             out.push(b' ');
             out.extend_from_slice(itoa::Buffer::new().format(timestamp).as_bytes());
         }

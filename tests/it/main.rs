@@ -3,6 +3,7 @@
 
 mod allocations;
 mod cli;
+mod corpus;
 mod exposition;
 mod gate;
 mod nginx;
