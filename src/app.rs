@@ -1,5 +1,6 @@
 //! The tools: one file each, which wires the stages together.
 
+pub mod analyze;
 pub mod check;
 pub mod clock;
 pub mod exit;

@@ -10,6 +10,7 @@
 //! - [`render`]: snapshots to exposition text.
 //! - [`ledger`]: one target's series in scrape order: a known line costs a comparison.
 //! - [`engine`]: bodies of targets in, snapshots of outputs out.
+//! - [`analyze`]: what an exposition is made of.
 //! - [`telemetry`]: logs and weir's own metrics.
 //! - [`http`]: the server and the client.
 //! - [`source`]: scraping a target.
@@ -19,17 +20,16 @@
 
 pub mod model;
 
+pub mod aggregate;
+pub mod analyze;
+pub mod engine;
+pub mod ledger;
 pub mod parse;
 pub mod relabel;
-pub mod aggregate;
 pub mod render;
-pub mod ledger;
-pub mod engine;
 
-pub mod telemetry;
 pub mod http;
 pub mod source;
+pub mod telemetry;
 
 pub mod config;
-pub mod app;
-pub mod cli;

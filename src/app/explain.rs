@@ -91,7 +91,10 @@ pub fn run(
 /// The rules to explain: those of the main output, or of a subset.
 ///
 /// The error names the subsets there are.
-fn rules_of<'f>(file: &'f RelabelFile, subset: Option<&str>) -> Result<&'f Rules, String> {
+pub(super) fn rules_of<'f>(
+    file: &'f RelabelFile,
+    subset: Option<&str>,
+) -> Result<&'f Rules, String> {
     let Some(subset) = subset else { return Ok(&file.main) };
     let mut sets = file.subsets.iter();
     let found = sets.find(|(name, _)| name == subset).map(|(_, rules)| rules);
