@@ -27,6 +27,9 @@ pub mod ledger;
 pub mod parse;
 pub mod relabel;
 pub mod render;
+pub mod ledger;
+pub mod engine;
+pub mod analyze;
 
 pub mod http;
 pub mod source;

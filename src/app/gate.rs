@@ -44,7 +44,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 /// Analyses at the same time; each costs a scrape and a core.
 const ANALYSES_MAX: usize = 1;
@@ -87,8 +87,6 @@ pub struct GateConfig {
 #[derive(Debug)]
 struct Gate {
     target: Target,
-    /// Names of the subsets, in the order of the outputs behind the main one.
-    subsets: Vec<String>,
     patience: Patience,
     subset_max_age: Duration,
     subset_timestamps: bool,
@@ -98,11 +96,25 @@ struct Gate {
     metrics: Arc<Metrics>,
 }
 
+/// New rules, or what is wrong with them, a line each.
+pub type Reload = Result<Vec<OutputConfig>, Vec<String>>;
+
 /// Serve until `shutdown` completes, then drain.
 pub async fn run(
     config: GateConfig,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
+) -> Drain {
+    let (_, never) = mpsc::channel(1);
+    run_reloading(config, listener, shutdown, never).await
+}
+
+/// Serve until `shutdown` completes, taking over new rules as they come.
+pub async fn run_reloading(
+    config: GateConfig,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+    mut reloads: mpsc::Receiver<Reload>,
 ) -> Drain {
     let server = config.server;
     let gate = Arc::new(Gate::new(config));
@@ -118,7 +130,16 @@ pub async fn run(
         gate.is_draining.store(true, Ordering::Relaxed);
         tracing::info!("Draining.");
     };
-    serve(listener, server, handler, observe, shutdown).await
+    let reloading = async {
+        while let Some(reload) = reloads.recv().await {
+            gate.reload(reload).await;
+        }
+        std::future::pending::<Drain>().await
+    };
+    tokio::select! {
+        drain = serve(listener, server, handler, observe, shutdown) => drain,
+        drain = reloading => drain,
+    }
 }
 
 fn record(metrics: &Metrics, event: ConnectionEvent) {
@@ -141,7 +162,6 @@ impl Gate {
         }
         Self {
             target: config.target.clone(),
-            subsets: config.outputs.iter().skip(1).map(|output| output.name.clone()).collect(),
             patience: Patience::new(config.scrape_timeout),
             subset_max_age: config.subset_max_age,
             subset_timestamps: config.subset_timestamps,
@@ -149,6 +169,23 @@ impl Gate {
             analyses: Arc::new(Semaphore::new(ANALYSES_MAX)),
             is_draining: AtomicBool::new(false),
             metrics,
+        }
+    }
+
+    /// Take over new rules; if they are bad, go on with the old ones and say so.
+    async fn reload(&self, reload: Reload) {
+        self.metrics.reloaded(reload.is_ok());
+        match reload {
+            Ok(outputs) => {
+                let subsets = outputs.len() - 1;
+                self.scrapes.reload(outputs).await;
+                tracing::info!(subsets, "Reloaded the rules.");
+            }
+            Err(errors) => {
+                for error in errors {
+                    tracing::error!(error, "The new rules are bad, going on with the old ones.");
+                }
+            }
         }
     }
 
@@ -212,7 +249,8 @@ impl Gate {
     }
 
     fn index(&self) -> Response<Body> {
-        let page = page::index(&self.target.to_string(), &self.subsets);
+        let names = self.scrapes.output_names();
+        let page = page::index(&self.target.to_string(), &names[1..]);
         typed(StatusCode::OK, "text/html; charset=utf-8", page)
     }
 
@@ -226,14 +264,17 @@ impl Gate {
 
     /// Show a subset as of the last good scrape; never asks the target.
     fn subset(&self, name: &[u8], request: &Request<Incoming>) -> Result<Response<Body>, Problem> {
-        let at = self.subsets.iter().position(|subset| subset.as_bytes() == name);
-        let at = at.ok_or(Problem::UnknownSubset)?;
+        let names = self.scrapes.output_names();
+        if !names[1..].iter().any(|known| known.as_bytes() == name) {
+            return Err(Problem::UnknownSubset);
+        }
         let last = self.scrapes.last().ok_or(Problem::NothingScrapedYet)?;
         let age = last.began.elapsed();
         if age > self.subset_max_age {
             return Err(Problem::TooOld { age_secs: age.as_secs() });
         }
-        let snapshot = last.subset(at).ok_or(Problem::Internal)?;
+        // A subset that came with a reload has not been filled either.
+        let snapshot = last.subset(name).ok_or(Problem::NothingScrapedYet)?;
         let timestamp_ms = self.subset_timestamps.then_some(last.started_ms);
         Ok(expose::exposition(snapshot, request.headers(), timestamp_ms))
     }

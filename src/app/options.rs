@@ -163,13 +163,19 @@ impl Options {
         }
     }
 
+    /// Read the rules again.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with them, a line each.
+    pub fn reload(&self) -> Result<Vec<OutputConfig>, Vec<String>> {
+        self.rules().map(outputs)
+    }
+
     fn config(&self, target: Target, proxies: ProxyRules, rules: RelabelFile) -> GateConfig {
-        let main = OutputConfig { name: String::new(), rules: rules.main };
-        let subsets = rules.subsets.into_iter();
-        let subsets = subsets.map(|(name, rules)| OutputConfig { name, rules });
         GateConfig {
             target,
-            outputs: std::iter::once(main).chain(subsets).collect(),
+            outputs: outputs(rules),
             policy: match self.merge {
                 Merge::Typed => MergePolicy::Typed,
                 Merge::Sum => MergePolicy::Sum,
@@ -249,6 +255,14 @@ impl Options {
             (None, port) => Ok((host, port.unwrap_or(PORT))),
         }
     }
+}
+
+/// The outputs of a rules file: the main one, then the subsets.
+fn outputs(rules: RelabelFile) -> Vec<OutputConfig> {
+    let main = OutputConfig { name: String::new(), rules: rules.main };
+    let subsets = rules.subsets.into_iter();
+    let subsets = subsets.map(|(name, rules)| OutputConfig { name, rules });
+    std::iter::once(main).chain(subsets).collect()
 }
 
 /// An upstream for a message: without what may be a password or a token.

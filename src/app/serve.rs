@@ -3,12 +3,14 @@
 use crate::app::exit::Exit;
 use crate::app::gate;
 use crate::app::gate::GateConfig;
+use crate::app::gate::Reload;
 use crate::app::options::Options;
 use crate::http::server::Drain;
 use std::io;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// At least two, so that one long piece of work holds up nobody's probes.
 const WORKERS_MIN: usize = 2;
@@ -56,8 +58,10 @@ async fn serve(config: GateConfig, options: &Options) -> Result<(), Failure> {
     let failed = |e: io::Error| Failure::new(Exit::Failure, e.to_string());
     let signals = count_signals().map_err(failed)?;
     announce(&config, options, &listener).map_err(failed)?;
+    let stop = nth_signal(signals.clone(), 1);
+    let reloads = reload_on_hangup(options.clone()).map_err(failed)?;
     let drain = tokio::select! {
-        drain = gate::run(config, listener, nth_signal(signals.clone(), 1)) => drain,
+        drain = gate::run_reloading(config, listener, stop, reloads) => drain,
         () = nth_signal(signals, 2) => {
             let line = "stopped by a second signal, without waiting for open requests";
             return Err(Failure::new(Exit::Failure, line.to_owned()));
@@ -106,6 +110,24 @@ fn announce(config: &GateConfig, options: &Options, listener: &TcpListener) -> i
         "Starting server."
     );
     Ok(())
+}
+
+/// Reads the rules again at each SIGHUP.
+fn reload_on_hangup(options: Options) -> io::Result<mpsc::Receiver<Reload>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let options = Arc::new(options);
+    let (send, reloads) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let options = Arc::clone(&options);
+            let read = tokio::task::spawn_blocking(move || options.reload()).await;
+            let reload = read.unwrap_or_else(|e| Err(vec![e.to_string()]));
+            if send.send(reload).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(reloads)
 }
 
 /// Counts SIGTERM and SIGINT.

@@ -119,7 +119,11 @@ impl Pool {
         while let Some(mut connection) = self.pop(key) {
             let Pooled { driver, sender, .. } = &mut connection;
             // The driver first: it notices that the other side has closed.
-            std::future::poll_fn(|cx| Poll::Ready(driver.poll(cx))).await;
+            std::future::poll_fn(|cx| {
+                driver.poll(cx);
+                Poll::Ready(())
+            })
+            .await;
             let ready = timeout(READY_TIME_MAX, driver.drive(sender.ready())).await;
             if matches!(ready, Ok(Ok(()))) {
                 return Some(connection);

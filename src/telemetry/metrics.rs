@@ -85,6 +85,14 @@ pub mod names {
         "weir_output_left_out_series",
         "Series left out of the last snapshot of an output because they cannot be merged",
     );
+    /// State of the rules.
+    pub const RELOAD_SUCCESSFUL: (&str, &str) = (
+        "weir_config_last_reload_successful",
+        "Whether the last attempt to load the rules succeeded; if not, the ones before are in use",
+    );
+    /// Attempts to load the rules.
+    pub const RELOADS: (&str, &str) =
+        ("weir_config_reloads_total", "Attempts to load the rules again");
     /// Requests.
     pub const HTTP_REQUESTS: (&str, &str) =
         ("weir_http_requests_total", "Requests answered, by endpoint and status");
@@ -124,6 +132,8 @@ pub struct Metrics {
     nameless_samples: Counter,
     output_series: Family<Labels, Number>,
     left_out: Family<Labels, Number>,
+    reload_successful: Gauge,
+    reloads: Counter,
     http_requests: Family<Labels, Counter>,
     http_connections: Gauge,
     http_stalled: Counter,
@@ -179,6 +189,8 @@ impl Metrics {
             nameless_samples: add(r, names::NAMELESS_SAMPLES, Counter::default()),
             output_series: add(r, names::OUTPUT_SERIES, Family::default()),
             left_out: add(r, names::LEFT_OUT, Family::default()),
+            reload_successful: add(r, names::RELOAD_SUCCESSFUL, loaded()),
+            reloads: add(r, names::RELOADS, Counter::default()),
             http_requests: add(r, names::HTTP_REQUESTS, Family::default()),
             http_connections: add(r, names::HTTP_CONNECTIONS, Gauge::default()),
             http_stalled: add(r, names::HTTP_STALLED, Counter::default()),
@@ -265,6 +277,24 @@ impl Metrics {
         self.rule_drops.get_or_create(&labels).set(to_f64(n_samples));
     }
 
+    /// Forget which rules dropped something, before they are counted anew.
+    pub fn forget_rule_drops(&self) {
+        self.rule_drops.clear();
+    }
+
+    /// Forget the outputs, as others take their place.
+    pub fn forget_outputs(&self) {
+        self.rule_drops.clear();
+        self.output_series.clear();
+        self.left_out.clear();
+    }
+
+    /// The rules were loaded again, or could not be.
+    pub fn reloaded(&self, is_ok: bool) {
+        self.reloads.inc();
+        self.reload_successful.set(i64::from(is_ok));
+    }
+
     /// Samples that kept their name although the rules removed it.
     pub fn samples_nameless(&self, n_samples: u64) {
         self.nameless_samples.inc_by(n_samples);
@@ -317,6 +347,13 @@ fn add<M: Metric + Clone>(registry: &mut Registry, (name, help): (&str, &str), m
 
 fn one(name: &'static str, value: &str) -> Labels {
     vec![(name, value.to_owned())]
+}
+
+/// The rules a process starts with are good, or it does not start.
+fn loaded() -> Gauge {
+    let gauge = Gauge::default();
+    gauge.set(1);
+    gauge
 }
 
 fn duration_histogram() -> Histogram {

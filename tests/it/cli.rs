@@ -69,6 +69,15 @@ impl Process {
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
+    /// Read the log up to a line that contains `text`.
+    fn wait_for_log(&mut self, text: &str) {
+        while !self.seen.last().is_some_and(|line| line.contains(text)) {
+            let mut line = String::new();
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "it ended: {:?}", self.seen);
+            self.seen.push(line);
+        }
+    }
+
     /// Wait for the end; the exit code and the whole log.
     fn end(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
@@ -193,6 +202,36 @@ fn fix_f5_an_unknown_log_level_is_info_and_a_warning() {
         assert_eq!(log.matches("level=warn").count(), n_warnings, "{log}");
         assert_eq!(log.contains("level=debug"), level == "debug", "{log}");
     }
+}
+
+/// FIX-Y4: SIGHUP loads the rules again; bad ones change nothing.
+#[test]
+fn fix_y4_sighup_loads_the_rules_again() {
+    let target = FakeTarget::text("a{x=\"1\",y=\"2\"} 1\n");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let write = |rules: &str| std::fs::write(file.path(), rules).unwrap();
+    write("{metric_relabel_configs: [{action: labeldrop, regex: x}], old: []}");
+    let path = file.path().to_str().unwrap();
+    let mut process =
+        Process::start(weir().args(["-H", &target.url(), "-p0", "--relabel-file", path]));
+    assert_eq!(process.get("/metrics").text(), "a{y=\"2\"} 1\n");
+    assert_eq!(process.get("/metrics/old").status, 200);
+
+    write("{metric_relabel_configs: [{action: labeldrop, regex: y}], new: []}");
+    process.signal("HUP");
+    process.wait_for_log("Reloaded the rules.");
+    assert_eq!(process.get("/metrics/old").status, 404);
+    assert_eq!(process.get("/metrics/new").status, 503);
+    assert_eq!(process.get("/metrics").text(), "a{x=\"1\"} 1\n");
+    assert_eq!(process.get("/metrics/new").status, 200);
+
+    write("{metric_relabel_configs: [{action: dorp}]}");
+    process.signal("HUP");
+    process.wait_for_log("going on with the old ones");
+    assert_eq!(process.get("/metrics").text(), "a{x=\"1\"} 1\n");
+    let own = process.get("/-/metrics");
+    assert!(own.text().contains("weir_config_last_reload_successful 0\n"));
+    assert!(own.text().contains("weir_config_reloads_total 2\n"));
 }
 
 #[test]

@@ -1,32 +1,35 @@
 //! Scraping the target: once for all who ask, all or nothing, results swapped whole.
 
+use crate::aggregate::merge::MergePolicy;
 use crate::aggregate::snapshot::Snapshot;
 use crate::app::clock::Clock;
 use crate::app::gate::GateConfig;
 use crate::app::gate::flight::{Deadline, Outcome, SingleFlight};
-use crate::engine::{Engine, EngineConfig, Published};
+use crate::engine::{Engine, EngineConfig, OutputConfig, Published};
 use crate::http::Client;
 use crate::http::answer::Problem;
-use crate::ledger::{CleanRead, ReadError, ReadStats};
+use crate::ledger::{CleanRead, ReadError, ReadLimits, ReadStats};
 use crate::model::FingerprintKey;
 use crate::source::scrape::Transfer;
 use crate::source::{Refused, ScrapeError, ScrapeErrorKind, Scraper, Target, within};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::GoodScrape;
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// The number of the one target.
 const TARGET: usize = 0;
+/// How many there are.
+const N_TARGETS: usize = 1;
 
 /// What one good scrape made: all outputs, of the same moment.
 #[derive(Debug)]
 pub(super) struct Scraped {
     /// `None` for the one kept for subsets: the main output is not held beyond its requests.
     main: Option<Arc<Snapshot>>,
-    subsets: Vec<Arc<Snapshot>>,
+    subsets: Vec<(String, Arc<Snapshot>)>,
     /// When the request went out, by the wall clock.
     pub(super) started_ms: i64,
     /// The same moment, for ages.
@@ -39,9 +42,12 @@ impl Scraped {
         self.main.clone()
     }
 
-    /// A subset, by its number.
-    pub(super) fn subset(&self, at: usize) -> Option<Arc<Snapshot>> {
-        self.subsets.get(at).cloned()
+    /// A subset, by its name.
+    pub(super) fn subset(&self, name: &[u8]) -> Option<Arc<Snapshot>> {
+        let mut subsets = self.subsets.iter();
+        subsets
+            .find(|(known, _)| known.as_bytes() == name)
+            .map(|(_, snapshot)| Arc::clone(snapshot))
     }
 }
 
@@ -50,13 +56,17 @@ impl Scraped {
 pub(super) struct Scrapes {
     target: Target,
     instance: String,
-    output_names: Vec<String>,
+    /// Names of the outputs, the main one first.
+    output_names: ArcSwap<Vec<String>>,
     scraper: Scraper,
     flights: SingleFlight<Result<Arc<Scraped>, Problem>>,
     /// Held for the whole of a scrape: there is one at a time.
     state: Mutex<State>,
     last: ArcSwapOption<Scraped>,
     clock: Clock,
+    limits: ReadLimits,
+    policy: MergePolicy,
+    random: fn() -> u64,
     metrics: Arc<Metrics>,
 }
 
@@ -65,34 +75,56 @@ struct State {
     engine: Engine,
     /// Whether the last scrape succeeded; `None` before the first.
     is_up: Option<bool>,
-    /// Samples each rule of each output drops, as of `n_samples`.
+    /// Samples the rules of each output drop, as of `n_samples`.
     n_dropped: Vec<u64>,
     n_samples: usize,
+}
+
+impl State {
+    fn new(engine: Engine, n_outputs: usize) -> Self {
+        Self { engine, is_up: None, n_dropped: vec![0; n_outputs], n_samples: 0 }
+    }
 }
 
 impl Scrapes {
     /// Prepare to scrape; nothing is asked yet.
     pub(super) fn new(config: GateConfig, metrics: Arc<Metrics>) -> Self {
-        let output_names: Vec<_> = config.outputs.iter().map(|o| o.name.clone()).collect();
-        let engine = EngineConfig {
-            outputs: config.outputs,
-            limits: config.read_limits,
-            policy: config.policy,
-        };
-        let engine = Engine::new(engine, FingerprintKey::new(config.random), 1);
-        let n_dropped = vec![0; output_names.len()];
+        let names = names_of(&config.outputs);
+        let GateConfig { read_limits: limits, policy, random, .. } = config;
+        let engine = EngineConfig { outputs: config.outputs, limits, policy };
+        let engine = Engine::new(engine, FingerprintKey::new(random), N_TARGETS);
         let client = Client::new(config.proxies);
         Self {
             instance: config.target.instance(),
             target: config.target,
-            output_names,
+            state: Mutex::new(State::new(engine, names.len())),
+            output_names: ArcSwap::from_pointee(names),
             scraper: Scraper::new(client, config.ask_for, config.body_bytes_max),
             flights: SingleFlight::default(),
-            state: Mutex::new(State { engine, is_up: None, n_dropped, n_samples: 0 }),
             last: ArcSwapOption::empty(),
             clock: config.clock,
+            limits,
+            policy,
+            random,
             metrics,
         }
+    }
+
+    /// Go on with other rules, from the next scrape on. Subsets of a name that stays show the last
+    /// scrape by the old rules until then.
+    pub(super) async fn reload(&self, outputs: Vec<OutputConfig>) {
+        let names = names_of(&outputs);
+        let engine = EngineConfig { outputs, limits: self.limits, policy: self.policy };
+        let engine = Engine::new(engine, FingerprintKey::new(self.random), N_TARGETS);
+        let mut state = self.state.lock().await;
+        *state = State { is_up: state.is_up, ..State::new(engine, names.len()) };
+        self.metrics.forget_outputs();
+        self.output_names.store(Arc::new(names));
+    }
+
+    /// Names of the outputs, the main one first.
+    pub(super) fn output_names(&self) -> Arc<Vec<String>> {
+        self.output_names.load_full()
     }
 
     /// What is scraped.
@@ -172,7 +204,7 @@ impl Scrapes {
 
         let mut snapshots = published.into_iter().map(|output| output.snapshot);
         let main = snapshots.next();
-        let subsets: Vec<_> = snapshots.collect();
+        let subsets: Vec<_> = self.output_names().iter().skip(1).cloned().zip(snapshots).collect();
         if !subsets.is_empty() {
             let kept = Scraped { main: None, subsets: subsets.clone(), started_ms, began };
             self.last.store(Some(Arc::new(kept)));
@@ -202,7 +234,10 @@ impl Scrapes {
         // Known lines in the same number are the same lines, and are dropped by the same rules.
         let is_changed = read.n_cold > 0 || read.n_samples != state.n_samples;
         state.n_samples = read.n_samples;
-        for (at, (name, output)) in self.output_names.iter().zip(published).enumerate() {
+        if is_changed {
+            self.metrics.forget_rule_drops();
+        }
+        for (at, (name, output)) in self.output_names().iter().zip(published).enumerate() {
             if is_changed {
                 let by_rule = state.engine.dropped_by_rule(at);
                 for &(rule, n_samples) in &by_rule {
@@ -240,6 +275,10 @@ impl Scrapes {
     fn problem(&self, error: &ScrapeError) -> Problem {
         problem(&self.target, error)
     }
+}
+
+fn names_of(outputs: &[OutputConfig]) -> Vec<String> {
+    outputs.iter().map(|output| output.name.clone()).collect()
 }
 
 /// A failed request to the target, as it is answered.
