@@ -9,7 +9,10 @@ mod gate;
 mod nginx;
 #[path = "../../benches/support/nginx.rs"]
 mod nginx_body;
+mod readme;
+mod real_servers;
 mod relabel;
 mod scrape;
+mod servers;
 mod support;
 mod tidy;

@@ -21,7 +21,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("telemetry", &["model"]),
     ("http", &["model", "telemetry"]),
     ("source", &["model", "http", "telemetry"]),
-    ("server", &["model", "http", "telemetry"]),
     // 3: composition
     ("config", &["model", "relabel", "aggregate"]),
     ("app", &EVERYTHING_BELOW_APP),
@@ -29,7 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "telemetry"]),
 ];
 
-const EVERYTHING_BELOW_APP: [&str; 13] = [
+const EVERYTHING_BELOW_APP: [&str; 12] = [
     "model",
     "parse",
     "relabel",
@@ -41,7 +40,6 @@ const EVERYTHING_BELOW_APP: [&str; 13] = [
     "telemetry",
     "http",
     "source",
-    "server",
     "config",
 ];
 
@@ -49,9 +47,9 @@ const EVERYTHING_BELOW_APP: [&str; 13] = [
 const ONLY_IN: &[(&[&str], &[&str])] = &[
     (
         &["tokio", "tokio_rustls", "hyper", "hyper_util", "http_body", "http_body_util", "rustls"],
-        &["http", "source", "server", "app", "main"],
+        &["http", "source", "app", "main"],
     ),
-    (&["tracing", "tracing_subscriber"], &["telemetry", "http", "source", "server", "app", "main"]),
+    (&["tracing", "tracing_subscriber"], &["telemetry", "http", "source", "app", "main"]),
     (&["serde", "serde_json", "saphyr_parser"], &["config", "app"]),
     (&["clap"], &["cli", "main"]),
     (&["anyhow"], &["app", "main"]),
@@ -59,7 +57,7 @@ const ONLY_IN: &[(&[&str], &[&str])] = &[
     (&["std::fs", "std::net", "std::env", "std::process"], &EDGES),
 ];
 
-const EDGES: [&str; 8] = ["telemetry", "http", "source", "server", "config", "app", "cli", "main"];
+const EDGES: [&str; 7] = ["telemetry", "http", "source", "config", "app", "cli", "main"];
 
 const LINES_MAX: usize = 700;
 

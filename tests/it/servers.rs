@@ -1,0 +1,269 @@
+//! Servers of other projects, run for a test: Prometheus, node_exporter; and weir as a process.
+//!
+//! `make servers` puts pinned ones into `target/servers`; those of the system serve as well. Where
+//! there is none a test says so and passes, but under `CI=true` it fails.
+#![expect(clippy::print_stdout, reason = "a skipped test says so")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// How long a server may take until it listens, and a condition until it holds.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Where a server's program is: built from `tests/servers`, or installed under one of its names.
+#[must_use]
+pub(crate) fn find_or_skip(name: &str) -> Option<PathBuf> {
+    let built = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/servers").join(name);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let packaged = format!("prometheus-{}", name.replace('_', "-"));
+    let installed = std::env::split_paths(&path)
+        .flat_map(|folder| [folder.join(name), folder.join(&packaged)].into_iter());
+    let found = std::iter::once(built).chain(installed).find(|program| program.is_file());
+    if found.is_none() {
+        let in_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+        assert!(!in_ci, "no {name}: `make servers` gets it, and CI must have it");
+        println!("skipped: no {name} here, `make servers` gets it");
+    }
+    found
+}
+
+/// A process that listens on a loopback port, killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Option<Child>,
+    /// `127.0.0.1:port`.
+    pub(crate) address: String,
+}
+
+impl Server {
+    /// Start a program that says in its log where it listens, as all Prometheus tools do.
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let (sender, receiver) = mpsc::channel();
+        // Read to the end, so that the server never waits for its log to be read.
+        std::thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                if let Some(address) = bound_address(&line) {
+                    sender.send(Ok(address)).ok();
+                }
+                sender.send(Err(line)).ok();
+            }
+        });
+        let mut log = Vec::new();
+        loop {
+            match receiver.recv_timeout(PATIENCE) {
+                Ok(Ok(address)) => return Self { child: Some(child), address },
+                Ok(Err(line)) => log.push(line),
+                Err(mpsc::RecvTimeoutError::Timeout | mpsc::RecvTimeoutError::Disconnected) => {
+                    panic!("{command:?} does not listen:\n{}", log.join("\n"))
+                }
+            }
+        }
+    }
+
+    /// Start weir as the gate in front of `upstream`.
+    pub(crate) fn weir(upstream: &str, flags: &[&str]) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
+        let child = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(["--upstream", upstream, "--listen-address", &address, "--log-level", "warn"])
+            .args(flags)
+            .spawn()
+            .unwrap();
+        let server = Self { child: Some(child), address };
+        eventually("weir listens", || TcpStream::connect(&server.address).ok());
+        server
+    }
+
+    /// Start a node_exporter.
+    pub(crate) fn node_exporter(program: PathBuf) -> Self {
+        Self::start(Command::new(program).arg("--web.listen-address=127.0.0.1:0"))
+    }
+
+    /// The body of `GET path`, which must answer 200.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let (head, body) = self.get_with(path, "");
+        assert!(head.starts_with("HTTP/1.0 200") || head.starts_with("HTTP/1.1 200"), "{head}");
+        body
+    }
+
+    /// Head and body of `GET path` with further header lines.
+    pub(crate) fn get_with(&self, path: &str, headers: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        // HTTP/1.0: the answer ends with the connection and is never in chunks.
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n{headers}\r\n", self.address).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It may have ended by itself.
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+/// The address in `msg="Listening on" … address=127.0.0.1:1234`.
+fn bound_address(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("msg=\"Listening on\"")?;
+    let (_, address) = rest.split_once("address=")?;
+    Some(address.split_whitespace().next()?.trim_matches('"').to_owned())
+}
+
+/// A Prometheus that scrapes what its configuration says.
+#[derive(Debug)]
+pub(crate) struct Prometheus {
+    server: Server,
+    _folder: TempDir,
+}
+
+impl Prometheus {
+    /// Start it with these `scrape_configs`, each `job_name: (address, further lines)`.
+    pub(crate) fn scraping(program: PathBuf, jobs: &[(&str, &Server, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config =
+            "global: {scrape_interval: 2s, scrape_timeout: 2s}\nscrape_configs:\n".to_owned();
+        for (name, server, more) in jobs {
+            let targets = format!("static_configs: [{{targets: [\"{}\"]}}]", server.address);
+            config.extend(["- job_name: ", name, "\n  ", &targets, "\n  ", more, "\n"]);
+        }
+        let file = folder.path().join("prometheus.yml");
+        std::fs::write(&file, config).unwrap();
+        let server = Server::start(
+            Command::new(program)
+                .arg(format!("--config.file={}", file.display()))
+                .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+                .arg("--web.listen-address=127.0.0.1:0"),
+        );
+        Self { server, _folder: folder }
+    }
+
+    /// The answer of its API at `/api/v1/…`.
+    fn api(&self, path: &str) -> serde_json::Value {
+        let (_, body) = self.server.get_with(&format!("/api/v1/{path}"), "");
+        // While it starts it answers 503 in plain words.
+        serde_json::from_str(&body).unwrap_or_default()
+    }
+
+    /// Every series of a job as its newest scrape left it, `labels → value`, without what
+    /// Prometheus adds; waits for `up`.
+    pub(crate) fn series_of(&self, job: &str) -> std::collections::BTreeMap<String, String> {
+        eventually(&format!("{job} is up"), || {
+            let up = self.api(&format!("query?query=up%7Bjob%3D%22{job}%22%7D"));
+            if up["data"]["result"][0]["value"][1] == "1" {
+                return Some(());
+            }
+            let targets = self.api("targets?state=active");
+            for target in targets["data"]["activeTargets"].as_array().into_iter().flatten() {
+                let error = target["lastError"].as_str().unwrap_or_default();
+                assert!(
+                    target["labels"]["job"] != job || error.is_empty(),
+                    "Prometheus cannot scrape {job}: {error}"
+                );
+            }
+            None
+        });
+        let all = self.api(&format!("query?query=%7Bjob%3D%22{job}%22%7D"));
+        all["data"]["result"].as_array().unwrap().iter().filter_map(series_and_value).collect()
+    }
+
+    /// `(metric, type, help)` of a job, sorted.
+    pub(crate) fn metadata_of(&self, job: &str) -> std::collections::BTreeSet<String> {
+        let all = self.api(&format!("targets/metadata?match_target=%7Bjob%3D%22{job}%22%7D"));
+        let entries = all["data"].as_array().unwrap().iter();
+        entries.map(|m| format!("{} {} {}", m["metric"], m["type"], m["help"])).collect()
+    }
+}
+
+/// What one target's own scrape is called in Prometheus; these differ between targets.
+const ADDED: [&str; 6] = [
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_series_added",
+    "scrape_body_size_bytes",
+];
+
+fn series_and_value(result: &serde_json::Value) -> Option<(String, String)> {
+    let labels = result["metric"].as_object().unwrap();
+    let name = labels.get("__name__").and_then(|name| name.as_str()).unwrap_or_default();
+    if ADDED.contains(&name) {
+        return None;
+    }
+    let mut own: Vec<String> = labels
+        .iter()
+        .filter(|(name, _)| *name != "job" && *name != "instance")
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    own.sort();
+    Some((own.join(","), result["value"][1].to_string()))
+}
+
+/// Wait until `condition` gives something.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let n_tries = PATIENCE.as_millis() / PAUSE.as_millis();
+    for _ in 0..n_tries {
+        if let Some(found) = condition() {
+            return found;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    panic!("waited {PATIENCE:?} in vain until {what}");
+}
+
+/// A server of one unchanging exposition, in this process.
+#[derive(Debug)]
+pub(crate) struct StaticServer {
+    /// `127.0.0.1:port`.
+    pub(crate) address: String,
+}
+
+impl StaticServer {
+    /// Serve `body` with `content_type` at every path until the test process ends.
+    pub(crate) fn start(content_type: &'static str, body: Vec<u8>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                // A client that goes away is its own affair.
+                Self::answer(stream, content_type, &body).ok();
+            }
+        });
+        Self { address }
+    }
+
+    /// The same, to be used like a process.
+    pub(crate) fn as_server(&self) -> Server {
+        Server { child: None, address: self.address.clone() }
+    }
+
+    fn answer(mut stream: TcpStream, content_type: &str, body: &[u8]) -> std::io::Result<()> {
+        let mut lines = BufReader::new(stream.try_clone()?).lines();
+        while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n",
+            body.len()
+        )?;
+        stream.write_all(body)
+    }
+}
