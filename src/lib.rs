@@ -20,15 +20,17 @@
 
 pub mod model;
 
-pub mod aggregate;
-pub mod analyze;
-pub mod engine;
-pub mod ledger;
 pub mod parse;
 pub mod relabel;
+
+pub mod aggregate;
 pub mod render;
+
 pub mod ledger;
+
 pub mod engine;
+pub mod analyze;
+
 pub mod analyze;
 
 pub mod http;
@@ -36,3 +38,7 @@ pub mod source;
 pub mod telemetry;
 
 pub mod config;
+
+pub mod config;
+pub mod app;
+pub mod cli;

@@ -136,8 +136,8 @@ impl<'a> FamilyWriter<'a> {
             // without `_total` is no counter's (prometheus/common does the same).
             (true, Some(MetricType::Counter)) if !has_suffix(Suffix::Total) => {
                 match name.strip_suffix(b"_total") {
-                    Some(base) => name = base.to_vec(),
-                    None => metric_type = Some(MetricType::Unknown),
+                    Some(base) if !self.is_taken(base) => name = base.to_vec(),
+                    _ => metric_type = Some(MetricType::Unknown),
                 }
             }
             (false, Some(MetricType::Counter)) if has_suffix(Suffix::Total) => {
@@ -175,6 +175,12 @@ impl<'a> FamilyWriter<'a> {
                 out.extend_from_slice(part);
             }
         }
+    }
+
+    /// Whether a family has this name, so that no other may have it: Go's runtime metrics have
+    /// both `go_memstats_alloc_bytes` and `go_memstats_alloc_bytes_total`.
+    fn is_taken(&self, name: &[u8]) -> bool {
+        self.snapshot.families.binary_search_by(|family| (*family.name).cmp(name)).is_ok()
     }
 
     fn header_name(&self, name: &[u8]) -> Vec<u8> {

@@ -167,3 +167,16 @@ fn a_counter_without_total_is_unknown_to_open_metrics() {
     Renderer::new(snapshot, OPEN_METRICS).fill(&mut out, 1 << 20);
     assert!(String::from_utf8(out).unwrap().contains("# TYPE c unknown\nc 1.0"));
 }
+
+#[test]
+fn two_families_never_share_a_name_in_open_metrics() {
+    let snapshot = snapshot(
+        &[("a", MetricType::Gauge), ("a_total", MetricType::Counter)],
+        &[&[("__name__", "a")], &[("__name__", "a_total")]],
+    );
+    let mut out = Vec::new();
+    Renderer::new(snapshot, OPEN_METRICS).fill(&mut out, 1 << 20);
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains("# TYPE a gauge\na 1.0"), "{text}");
+    assert!(text.contains("# TYPE a_total unknown\na_total 2.0"), "{text}");
+}
