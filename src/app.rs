@@ -5,6 +5,7 @@ pub mod check;
 pub mod clock;
 pub mod exit;
 pub mod explain;
+pub mod fetch;
 pub mod gate;
 pub mod options;
 pub mod serve;

@@ -6,9 +6,12 @@
 
 mod values;
 
+use crate::app::analyze;
 use crate::app::explain;
+use crate::app::fetch::FetchOptions;
 use crate::app::options::{self, Merge, Options, ProxySettings, UpstreamEncoding};
 use crate::cli::values::{duration, path, size};
+use crate::model::Format;
 use crate::telemetry::log::LogFormat;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -39,10 +42,81 @@ pub struct Cli {
 /// The tools beside the gate.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Report what metrics and labels an exposition is made of, and what could be saved
+    Analyze(AnalyzeFlags),
     /// Check rule files strictly, and tell every error with file, line, path and remedy
     Check(CheckFlags),
     /// Show step by step what the rules do to a series
     Explain(ExplainFlags),
+}
+
+/// Flags of `weir analyze`.
+#[derive(Args, Debug)]
+pub struct AnalyzeFlags {
+    /// A file, a URL, or - for standard input
+    #[arg(value_name = "FILE|URL|-")]
+    pub input: String,
+    /// Report in JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Tell for each label how many series would remain without it; JSON always does
+    #[arg(long)]
+    pub savings: bool,
+    /// Rules: report also what they would leave
+    #[arg(long, value_name = "FILE")]
+    pub relabel_file: Option<PathBuf>,
+    /// Rules of this subset instead of those of /metrics
+    #[arg(long, value_name = "NAME")]
+    pub subset: Option<String>,
+    /// Format of the input [default: what the content type or the end of the file says]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<FormatFlag>,
+    /// Time for fetching a URL
+    #[arg(short = 't', long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    pub scrape_timeout: Duration,
+    /// Bytes of a body, decoded
+    #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = size::<u64>)]
+    pub max_body_bytes: u64,
+    /// Bytes of a line
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size::<usize>)]
+    pub max_line_bytes: usize,
+}
+
+/// Values of `--format`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FormatFlag {
+    /// Prometheus text 0.0.4
+    Text,
+    /// OpenMetrics 1.0
+    Openmetrics,
+}
+
+impl AnalyzeFlags {
+    /// How to fetch a URL.
+    pub fn fetch_options(&self) -> FetchOptions {
+        FetchOptions {
+            time_max: self.scrape_timeout,
+            body_bytes_max: self.max_body_bytes,
+            proxies: proxy_environment(),
+        }
+    }
+}
+
+impl From<AnalyzeFlags> for analyze::Options {
+    fn from(flags: AnalyzeFlags) -> Self {
+        Self {
+            input: flags.input,
+            format: flags.format.map(|format| match format {
+                FormatFlag::Text => Format::Text,
+                FormatFlag::Openmetrics => Format::OpenMetrics,
+            }),
+            relabel_file: flags.relabel_file,
+            subset: flags.subset,
+            savings: flags.savings,
+            json: flags.json,
+            line_bytes_max: flags.max_line_bytes,
+        }
+    }
 }
 
 /// Flags of `weir check`.
@@ -232,6 +306,24 @@ impl From<LogFormatFlag> for LogFormat {
         match flag {
             LogFormatFlag::Logfmt => Self::Logfmt,
             LogFormatFlag::Json => Self::Json,
+        }
+    }
+}
+
+impl GateFlags {
+    /// Whether to analyze a file instead of serving.
+    pub fn names_a_file(&self) -> bool {
+        self.file.as_ref().is_some_and(|path| !path.as_os_str().is_empty())
+    }
+
+    /// What `--file` asks for.
+    pub fn into_analyze_options(self) -> analyze::Options {
+        // Joined to a folder it is a file, whatever its name looks like.
+        let path = std::path::Path::new(".").join(self.file.unwrap_or_default());
+        analyze::Options {
+            input: path.to_string_lossy().into_owned(),
+            line_bytes_max: self.limits.max_line_bytes,
+            ..analyze::Options::default()
         }
     }
 }

@@ -29,7 +29,6 @@ pub mod render;
 pub mod ledger;
 
 pub mod engine;
-pub mod analyze;
 
 pub mod analyze;
 
@@ -39,6 +38,5 @@ pub mod telemetry;
 
 pub mod config;
 
-pub mod config;
 pub mod app;
 pub mod cli;

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use weir::app::exit::Exit;
 use weir::app::options::Options;
-use weir::app::{check, explain, serve};
-use weir::cli::{Cli, Command};
+use weir::app::{analyze, check, explain, fetch, options, serve};
+use weir::cli::{AnalyzeFlags, Cli, Command};
 use weir::telemetry::{log, panic};
 
 fn main() -> ExitCode {
@@ -20,9 +20,15 @@ fn main() -> ExitCode {
     };
     let (mut out, mut err) = (io::stdout().lock(), io::stderr());
     let ended = match cli.command {
+        Some(Command::Analyze(flags)) => run_analyze(flags, &mut out, &mut err),
         Some(Command::Check(flags)) => check::run(&flags.files, flags.json, &mut out, &mut err),
         Some(Command::Explain(flags)) => {
             explain::run(&flags.into(), io::stdin().lock(), &mut out, &mut err)
+        }
+        None if cli.gate.names_a_file() => {
+            let analyze = cli.gate.into_analyze_options();
+            let fetch = |_: &str| Err(io::ErrorKind::Unsupported.into());
+            analyze::run(&analyze, io::empty(), fetch, options::random_word, &mut out, &mut err)
         }
         None => {
             log::init(cli.gate.log_format.into(), &cli.gate.log_level);
@@ -40,6 +46,17 @@ fn main() -> ExitCode {
             Exit::Failure.into()
         }
     }
+}
+
+fn run_analyze(
+    flags: AnalyzeFlags,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    let fetch_options = flags.fetch_options();
+    let fetch = |url: &str| fetch::fetch(url, &fetch_options);
+    let stdin = io::stdin().lock();
+    analyze::run(&flags.into(), stdin, fetch, options::random_word, out, err)
 }
 
 fn run_gate(options: &Options, err: &mut impl Write) -> io::Result<Exit> {

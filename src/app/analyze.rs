@@ -17,6 +17,7 @@ use crate::analyze::{Analyzer, Extent, LabelReport, PreviewReport, Report, guess
 use crate::app::check;
 use crate::app::exit::Exit;
 use crate::app::explain::rules_of;
+use crate::app::options::shown;
 use crate::config::parse_relabel_file;
 use crate::model::{Format, MetricType};
 use crate::parse::{Document, LINE_BYTES_MAX, ParseError};
@@ -114,7 +115,7 @@ pub fn run(
     let report = match analyze(options, rules, stdin, fetch, random) {
         Ok(report) => report,
         Err(error) => {
-            writeln!(err, "cannot analyze {:?}: {error}", options.input)?;
+            writeln!(err, "cannot analyze {}: {error}", shown(&options.input))?;
             return Ok(Exit::Failure);
         }
     };
@@ -235,7 +236,7 @@ fn format_of(file: &mut File) -> io::Result<Format> {
     Ok(guess_format(&end))
 }
 
-fn write_text(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write_text(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     report.write_text(&mut out)?;
     if report.totals.n_series.is_some() {
@@ -274,7 +275,7 @@ fn write_preview(report: &Report, preview: &PreviewReport, out: &mut impl Write)
     preview.report.write_text(out)
 }
 
-fn to_json(report: &Report) -> Value {
+pub(super) fn to_json(report: &Report) -> Value {
     let mut json = report_json(report);
     if let Some(preview) = &report.preview {
         let mut after = report_json(&preview.report);

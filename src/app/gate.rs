@@ -91,6 +91,9 @@ struct Gate {
     subset_max_age: Duration,
     subset_timestamps: bool,
     scrapes: Arc<Scrapes>,
+    /// For `/analyze`, which reads on its own.
+    line_bytes_max: usize,
+    random: fn() -> u64,
     analyses: Arc<Semaphore>,
     is_draining: AtomicBool,
     metrics: Arc<Metrics>,
@@ -165,6 +168,8 @@ impl Gate {
             patience: Patience::new(config.scrape_timeout),
             subset_max_age: config.subset_max_age,
             subset_timestamps: config.subset_timestamps,
+            line_bytes_max: config.read_limits.line_bytes_max,
+            random: config.random,
             scrapes: Arc::new(Scrapes::new(config, Arc::clone(&metrics))),
             analyses: Arc::new(Semaphore::new(ANALYSES_MAX)),
             is_draining: AtomicBool::new(false),

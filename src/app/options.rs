@@ -266,7 +266,7 @@ fn outputs(rules: RelabelFile) -> Vec<OutputConfig> {
 }
 
 /// An upstream for a message: without what may be a password or a token.
-fn shown(upstream: &str) -> String {
+pub(super) fn shown(upstream: &str) -> String {
     let without_query = upstream.split('?').next().unwrap_or_default();
     match without_query.rsplit_once('@') {
         Some((_, host)) => format!("{host:?} (credentials not shown)"),
@@ -279,7 +279,7 @@ fn shown(upstream: &str) -> String {
 /// # Panics
 ///
 /// Where the system has none to give, a gate could not keep its series apart.
-fn random_word() -> u64 {
+pub fn random_word() -> u64 {
     getrandom::u64().expect("the system gives random numbers")
 }
 

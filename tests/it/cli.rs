@@ -1,7 +1,7 @@
 //! The contract of the command line, through the binary: exit codes, messages, streams, signals.
 
-use crate::support::{FakeTarget, Reply, get};
-use std::io::{BufRead, BufReader, Read};
+use crate::support::{FakeTarget, Reply, get, gzip};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -311,6 +311,63 @@ fn proxies_of_the_environment_are_used() {
     assert_eq!(process.get("/metrics").text(), "through_proxy 1\n");
     process.signal("TERM");
     process.end();
+}
+
+/// FIX-F1: the report on standard output, what is wrong on standard error with exit code 1.
+#[test]
+fn fix_f1_a_file_is_analyzed() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    std::fs::write(file.path(), "a{x=\"1\"} 1\na{x=\"2\"} 1\nb 1\n").unwrap();
+    for args in [&["-f", path][..], &[&format!("-f{path}")], &["--file", path], &["analyze", path]]
+    {
+        let output = run(args);
+        let out = String::from_utf8(output.stdout).unwrap();
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{args:?}");
+        assert_eq!(out.trim_end(), "\n2 a\n  2 x [1, 2]\n\n1 b", "{args:?}");
+    }
+    check_refused(&["-f", "no/such/file"], 1, &["no/such/file"]);
+    for broken in ["a 1\nbroken\n", "foo{a "] {
+        std::fs::write(file.path(), broken).unwrap();
+        check_refused(&["-f", path], 1, &["line "]);
+    }
+    std::fs::write(file.path(), " \n\t\n").unwrap();
+    assert_eq!(run(&["-f", path]).stdout, b"\n");
+}
+
+#[test]
+fn analyze_reads_urls_and_standard_input() {
+    let target = FakeTarget::start(|peer| match peer.nth {
+        0 => peer.ok("a{x=\"1\"} 1\n"),
+        1 => peer.answer("200 OK", "Content-Encoding: gzip\r\n", gzip("a{x=\"1\"} 1\n")),
+        2 => peer.answer("500 Oops", "", ""),
+        _ => {
+            peer.start_chunks();
+            peer.chunk("a 1\n");
+            peer.close();
+        }
+    });
+    for _ in 0..2 {
+        let output = run(&["analyze", &target.url()]);
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), "\n1 a\n  1 x [1]");
+    }
+    check_refused(&["analyze", &target.url()], 1, &["500"]);
+    let url = format!("http://bob:s3cret@{}/m?token=hush", target.address);
+    let output = run(&["analyze", &url]);
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err.contains("cut short") && !err.contains("s3cret") && !err.contains("hush"), "{err}");
+
+    let mut child = weir()
+        .args(["analyze", "--json", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"a 1\nb 1\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["totals"]["series"], 2);
 }
 
 #[test]

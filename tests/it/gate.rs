@@ -2,6 +2,7 @@
 //!
 //! `FIX-…` in a name or comment is a defect of metric-gate's, by its number in the contract.
 
+mod analyze;
 mod bad_input;
 mod drop_in;
 mod endpoints;

@@ -1,17 +1,122 @@
 //! `/analyze`: what the target's series are made of. Never in the way of a scrape.
+//!
+//! It asks the target itself, on a request of its own, and counts on a thread of its own. With
+//! `?json` the answer is JSON and tells also what each label costs; `?savings` adds that to the
+//! text.
 
+use crate::analyze::{Analyzer, Extent, Report};
+use crate::app::analyze::to_json;
 use crate::app::gate::Gate;
+use crate::app::gate::scrapes::{problem, refused};
 use crate::http::Body;
-use crate::http::answer::Problem;
-use http::{Request, Response};
+use crate::http::answer::{Problem, typed};
+use crate::ledger::ReadError;
+use crate::parse::Document;
+use crate::source::scrape::Exposition;
+use crate::source::{ScrapeError, within};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+/// In what form to report.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Wish {
+    json: bool,
+    savings: bool,
+}
+
+impl Wish {
+    fn of(query: &str) -> Self {
+        let has = |name: &str| {
+            let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+            pairs.any(|(known, value)| known == name && !matches!(value, "0" | "false"))
+        };
+        Self { json: has("json"), savings: has("savings") }
+    }
+
+    fn extent(self) -> Extent {
+        if self.json || self.savings { Extent::Savings } else { Extent::Counts }
+    }
+}
 
 impl Gate {
-    /// Read the target's body on its own request and report on it.
+    /// Read the target's body on a request of its own and report on it.
     pub(super) async fn analyze(
         &self,
         request: &Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
-        Err(Problem::Internal)
+        let Ok(slot) = Arc::clone(&self.analyses).try_acquire_owned() else {
+            self.metrics.limit_refusal("analyses");
+            return Err(Problem::Busy { what: "analyses" });
+        };
+        let wish = Wish::of(request.uri().query().unwrap_or_default());
+        let deadline = self.patience.deadline(request.headers());
+        let target = self.scrapes.target();
+        let time_left = deadline.saturating_duration_since(Instant::now());
+        let opened = self.scrapes.scraper().open(target, time_left);
+        let exposition =
+            within(sleep_until(deadline), opened).await.map_err(|e| problem(target, &e))?;
+
+        let document = Document::new(exposition.format).with_line_bytes_max(self.line_bytes_max);
+        let analyzer = Analyzer::new(document, wish.extent(), self.random);
+        // Dropped with this request, which is how the thread learns that nobody waits any more.
+        let (_waiting, gone) = oneshot::channel::<()>();
+        let work = tokio::task::spawn_blocking(move || {
+            let _slot = slot;
+            let over = async {
+                tokio::select! {
+                    () = sleep_until(deadline) => {}
+                    _ = gone => {}
+                }
+            };
+            let report = Handle::current().block_on(within(over, count(exposition, analyzer)))?;
+            Ok(written(&report, wish))
+        });
+        let done = work.await.map_err(|_| Problem::Internal)?;
+        let text = done.map_err(|e: ScrapeError| problem(target, &e))?;
+        let content_type = if wish.json { "application/json" } else { "text/plain; charset=utf-8" };
+        Ok(typed(StatusCode::OK, content_type, text))
+    }
+}
+
+async fn count(exposition: Exposition, mut analyzer: Analyzer) -> Result<Report, ScrapeError> {
+    let refused = |e| refused(&ReadError::from(e));
+    exposition.read(|piece| analyzer.push(piece).map_err(refused)).await?;
+    Ok(analyzer.finish().map_err(refused)?)
+}
+
+fn written(report: &Report, wish: Wish) -> String {
+    if wish.json {
+        return format!("{}\n", to_json(report));
+    }
+    let mut text = Vec::new();
+    let written = if wish.savings {
+        crate::app::analyze::write_text(report, &mut text)
+    } else {
+        report.write_text(&mut text)
+    };
+    debug_assert!(written.is_ok(), "memory takes everything");
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_choose_the_form() {
+        for (query, json, savings) in [
+            ("", false, false),
+            ("json", true, false),
+            ("json=true&x=y", true, false),
+            ("json=false", false, false),
+            ("savings=1", false, true),
+            ("jsonx", false, false),
+        ] {
+            assert_eq!(Wish::of(query), Wish { json, savings }, "{query}");
+        }
     }
 }

@@ -289,7 +289,8 @@ pub(super) fn problem(target: &Target, error: &ScrapeError) -> Problem {
     }
 }
 
-fn refused(error: &ReadError) -> Refused {
+/// A body refused by its reader, as a failed scrape.
+pub(super) fn refused(error: &ReadError) -> Refused {
     Refused { reason: error.reason(), message: error.to_string() }
 }
 
