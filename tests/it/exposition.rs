@@ -2,6 +2,7 @@
 //! Prometheus itself where it is at hand.
 
 mod corpus;
+mod fuzz;
 mod generate;
 mod naive;
 mod prometheus;

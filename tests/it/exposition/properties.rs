@@ -65,7 +65,7 @@ proptest! {
 }
 
 #[track_caller]
-fn check_naive(format: Format, input: &[u8]) {
+pub(super) fn check_naive(format: Format, input: &[u8]) {
     let expect = naive::read(format, input);
     let found = read(format, input, &[]);
     if memchr::memmem::find(input, b"\n\0").is_some() {
