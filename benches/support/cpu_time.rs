@@ -24,7 +24,7 @@ impl Measurement for CpuTime {
         now()
     }
     fn end(&self, start: Duration) -> Duration {
-        now() - start
+        now().saturating_sub(start)
     }
     fn add(&self, a: &Duration, b: &Duration) -> Duration {
         *a + *b

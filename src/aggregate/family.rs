@@ -88,10 +88,7 @@ impl Suffix {
 ///
 /// A family of the sample's own name wins if it has a type; a name no typed family claims is a
 /// family of its own.
-pub fn resolve<'n>(
-    name: &'n [u8],
-    type_of: impl Fn(&[u8]) -> Option<MetricType>,
-) -> (&'n [u8], Suffix) {
+pub fn resolve(name: &[u8], type_of: impl Fn(&[u8]) -> Option<MetricType>) -> (&[u8], Suffix) {
     if type_of(name).is_some() {
         return (name, Suffix::None);
     }

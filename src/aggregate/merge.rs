@@ -181,7 +181,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "exact results")]
     fn each_slot_has_its_operation() {
         let rows = Listed(
             vec![(0, 0.1), (1, 3.0), (2, 3.0), (0, 0.2), (1, 5.0), (2, 5.0), (0, 0.3)],
@@ -195,7 +194,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "exact results")]
     fn what_a_pair_cannot_hold_is_summed_again() {
         let rows = Listed(vec![(0, 1e100), (0, 1.0), (0, 1e-100), (0, -1e100), (0, -1.0)], vec![]);
         assert_eq!(merge(&rows, &[Operation::Sum]).values, [1e-100]);

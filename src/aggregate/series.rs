@@ -219,8 +219,8 @@ impl NewSeries {
     }
 
     /// All, in the order in which they came.
-    pub fn iter(&self) -> std::slice::Iter<'_, NewOne> {
-        self.all.iter()
+    pub fn all(&self) -> &[NewOne] {
+        &self.all
     }
 
     /// The number of a series, which is put in if it is not there yet.
@@ -352,7 +352,7 @@ mod tests {
             new.intern(fingerprint, &series, b"h_bucket")
         };
         assert_eq!([add("1"), add("2"), add("1.0"), add("1")], [0, 1, 0, 0]);
-        let one = new.iter().next().unwrap();
+        let one = new.all()[0];
         assert_eq!(one.bound_text.of(new.text()), b"1.0");
     }
 }

@@ -80,7 +80,7 @@ impl Table {
         let mut slots = Vec::with_capacity(new.len());
         let mut placing = Placing::default();
         let mut known = 0_usize;
-        for one in new.iter() {
+        for one in new.all() {
             if let Some(slot) = self.find(one.fingerprint) {
                 known += 1;
                 slots.push(slot);
@@ -303,7 +303,6 @@ fn leave_out_of(group: &Group, merged: &mut Merged, stats: &mut PublishStats) {
     let most = group.samples.iter().filter(is_bucket).map(|s| n_rows(merged, s)).max();
     for sample in &group.samples {
         let dropped = match sample.bound.label {
-            BoundLabel::None => continue,
             BoundLabel::Quantile if n_rows(merged, sample) > 1 => &mut stats.n_quantiles_dropped,
             BoundLabel::Le if Some(n_rows(merged, sample)) < most => &mut stats.n_buckets_dropped,
             _ => continue,

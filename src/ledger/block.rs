@@ -277,7 +277,9 @@ impl BlockBuilder {
             return best;
         }
         self.try_back(recent, text, self.last_back, &mut best);
-        if best.n_literals() > GOOD_LITERAL_BYTES && (self.credit > 0 || self.len() % 8 == 0) {
+        if best.n_literals() > GOOD_LITERAL_BYTES
+            && (self.credit > 0 || self.len().is_multiple_of(8))
+        {
             let before = best.n_literals();
             for back in 2..=BACK_MAX {
                 self.try_back(recent, text, back, &mut best);

@@ -4,7 +4,7 @@
 //! ten times the rest of a warm line. Arrays of a fixed size are compared inline.
 
 /// Whether two texts are equal.
-#[inline(always)]
+#[inline]
 pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
@@ -23,7 +23,7 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// Below 32 bytes: two overlapping pieces.
-#[inline(always)]
+#[inline]
 fn same_short(a: &[u8], b: &[u8]) -> bool {
     if a.len() >= 16 {
         return a.first_chunk::<16>() == b.first_chunk::<16>()

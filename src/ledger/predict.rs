@@ -65,7 +65,7 @@ impl Prediction {
     }
 
     /// Whether the line at `at` starts with the text of the next row, and how long that is.
-    #[inline(always)]
+    #[inline]
     pub(super) fn matches(&self, block: &Block, buffer: &[u8], at: usize) -> Option<usize> {
         let head = *block.heads.get(self.row)?;
         let text = buffer.get(at..at + usize::from(head.len))?;
@@ -131,7 +131,7 @@ impl Prediction {
 }
 
 /// The value at `at`, and what else stands on the line. `Err`: why it was not taken.
-#[inline(always)]
+#[inline]
 pub(super) fn sample_value(format: Format, buffer: &[u8], at: usize) -> Result<ValuePart, Stop> {
     match short_integer(buffer, at) {
         Some((value, end)) => Ok(ValuePart { value, timestamp_ms: None, exemplar: None, end }),
@@ -159,7 +159,7 @@ fn any_value(format: Format, buffer: &[u8], at: usize) -> Result<ValuePart, Stop
 ///
 /// Most values are such. All digits are checked and combined at once, eight bytes in a word
 /// (D. Lemire, "Quickly parsing eight digits", 2018).
-#[inline(always)]
+#[inline]
 fn short_integer(buffer: &[u8], at: usize) -> Option<(f64, usize)> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
@@ -182,13 +182,11 @@ fn short_integer(buffer: &[u8], at: usize) -> Option<(f64, usize)> {
     let pairs = nibbles.wrapping_mul(10).wrapping_add(nibbles >> 8);
     let high = (pairs & PAIRS).wrapping_mul(0x000f_4240_0000_0064);
     let low = ((pairs >> 16) & PAIRS).wrapping_mul(0x0000_2710_0000_0001);
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is the number")]
     let number = (high.wrapping_add(low) >> 32) as u32;
     Some((f64::from(number), at + n_digits as usize + 1))
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "integers")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

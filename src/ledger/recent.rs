@@ -116,12 +116,9 @@ impl Recent {
         }
         let rest = line.text.get(label.value.end as usize..)?;
         let len = value_end + rest.len();
-        same(input.get(value_end..len)?, rest).then(|| Derived {
-            likeness: Likeness { back, prefix, suffix: rest.len() },
-            label: at,
-            value_end,
-            len,
-        })
+        let likeness = Likeness { back, prefix, suffix: rest.len() };
+        let derived = Derived { likeness, label: at, value_end, len };
+        same(input.get(value_end..len)?, rest).then_some(derived)
     }
 
     /// Write the parts of a derived line to `tokens`, all but what comes from its value on.
@@ -140,10 +137,10 @@ impl Recent {
 #[inline]
 fn is_plain(value: &[u8]) -> bool {
     // Without a branch a byte, so that many are looked at at once.
-    let (is_special, is_wide) = value.iter().fold((false, false), |(special, wide), &byte| {
-        (special | (byte < 0x20) | (byte == b'\\'), wide | (byte >= 0x80))
+    let (special, wide) = value.iter().fold((0, 0), |(special, wide), &byte| {
+        (special | u8::from(byte < 0x20) | u8::from(byte == b'\\'), wide | (byte & 0x80))
     });
-    !value.is_empty() && !is_special && (!is_wide || std::str::from_utf8(value).is_ok())
+    !value.is_empty() && special == 0 && (wide == 0 || std::str::from_utf8(value).is_ok())
 }
 
 /// Copy what `tokens` say of a series.

@@ -14,7 +14,7 @@
 //! two different texts of equal length agree in both with probability at most 2^-128, whoever
 //! chose them, as long as the key is not known. The lengths and the compressed blocks then go
 //! through SipHash-1-3-128, a keyed pseudo-random function, which makes fingerprints of several
-//! parts safe to compare too. The multiplications cost a quarter of SipHash over the whole text.
+//! parts safe to compare too. The multiplications cost a quarter of that function over the whole.
 
 use std::hash::Hasher as _;
 

@@ -29,8 +29,7 @@ fn parse_decimal(text: &[u8]) -> Option<f64> {
 fn parse_infinity(text: &[u8]) -> Option<f64> {
     let (negative, word) = match text {
         [b'-', word @ ..] => (true, word),
-        [b'+', word @ ..] => (false, word),
-        word => (false, word),
+        [b'+', word @ ..] | word => (false, word),
     };
     let known = word.eq_ignore_ascii_case(b"inf") || word.eq_ignore_ascii_case(b"infinity");
     known.then_some(if negative { f64::NEG_INFINITY } else { f64::INFINITY })
@@ -84,7 +83,8 @@ pub fn write_seconds(out: &mut Vec<u8>, timestamp_ms: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
     if ms > 0 {
         out.push(b'.');
-        let digits = [ms / 100, ms / 10 % 10, ms % 10].map(|digit| b"0123456789"[digit as usize]);
+        let digit = |n: u64| b'0' + u8::try_from(n % 10).unwrap_or_default();
+        let digits = [digit(ms / 100), digit(ms / 10), digit(ms)];
         let n_digits = digits.iter().rposition(|&digit| digit != b'0').map_or(0, |at| at + 1);
         out.extend_from_slice(&digits[..n_digits]);
     }
@@ -135,15 +135,15 @@ fn write_general(out: &mut Vec<u8>, value: f64) {
 
 /// A decimal number `0.d1d2d3… × 10^point`.
 struct Digits {
-    digits: [u8; 24],
-    n_digits: usize,
+    text: [u8; 24],
+    len: usize,
     point: i32,
 }
 
 impl Digits {
     /// Take a finite, unsigned number apart, whatever its layout.
     fn read(text: &[u8]) -> Self {
-        let mut this = Self { digits: [b'0'; 24], n_digits: 0, point: 0 };
+        let mut this = Self { text: [b'0'; 24], len: 0, point: 0 };
         let (mantissa, exponent) = match text.iter().position(|b| matches!(b, b'e' | b'E')) {
             Some(at) => (&text[..at], read_exponent(&text[at + 1..])),
             None => (text, 0),
@@ -152,24 +152,24 @@ impl Digits {
         for &byte in mantissa {
             match byte {
                 b'.' => seen_point = true,
-                b'0' if this.n_digits == 0 => this.point -= i32::from(seen_point),
+                b'0' if this.len == 0 => this.point -= i32::from(seen_point),
                 digit => {
-                    this.digits[this.n_digits] = digit;
-                    this.n_digits += 1;
+                    this.text[this.len] = digit;
+                    this.len += 1;
                     this.point += i32::from(!seen_point);
                 }
             }
         }
         this.point += exponent;
-        while this.n_digits > 0 && this.digits[this.n_digits - 1] == b'0' {
-            this.n_digits -= 1;
+        while this.len > 0 && this.text[this.len - 1] == b'0' {
+            this.len -= 1;
         }
         this
     }
 
     /// Go's `%g` with the shortest precision: exponents below -4 and from 6 up.
     fn write(&self, out: &mut Vec<u8>) {
-        let digits = &self.digits[..self.n_digits];
+        let digits = &self.text[..self.len];
         if digits.is_empty() {
             out.push(b'0');
             return;
@@ -208,8 +208,7 @@ impl Digits {
 fn read_exponent(text: &[u8]) -> i32 {
     let (sign, digits) = match text {
         [b'-', digits @ ..] => (-1, digits),
-        [b'+', digits @ ..] => (1, digits),
-        digits => (1, digits),
+        [b'+', digits @ ..] | digits => (1, digits),
     };
     sign * digits.iter().fold(0, |sum, d| sum * 10 + i32::from(d - b'0'))
 }

@@ -1,5 +1,7 @@
 //! Names for readers who do not take UTF-8 (prometheus/common `model/metric.go`, `EscapeName`).
 
+use std::fmt::Write as _;
+
 use crate::aggregate::series::{is_legacy_label_name, is_legacy_metric_name};
 use crate::model::Escaping;
 
@@ -21,9 +23,8 @@ pub fn escape_name(name: &[u8], escaping: Escaping) -> Vec<u8> {
             _ if is_legacy => out.push(c),
             Escaping::Dots => out.push_str("__"),
             Escaping::Values => {
-                out.push('_');
-                out.push_str(&format!("{:x}", u32::from(c)));
-                out.push('_');
+                // Writing to a string cannot fail.
+                write!(out, "_{:x}_", u32::from(c)).unwrap_or_default();
             }
             Escaping::Underscores | Escaping::AllowUtf8 => out.push('_'),
         }

@@ -47,9 +47,11 @@ fn render(engine: &mut Engine, format: Format) -> Vec<u8> {
     out
 }
 
+type Labels = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Series (labels sorted, empty ones left out, `le` and `quantile` as numbers) and values.
-fn samples(text: &[u8], format: Format) -> BTreeMap<Vec<(Vec<u8>, Vec<u8>)>, u64> {
-    let mut all: BTreeMap<Vec<(Vec<u8>, Vec<u8>)>, Vec<f64>> = BTreeMap::new();
+fn samples(text: &[u8], format: Format) -> BTreeMap<Labels, u64> {
+    let mut all: BTreeMap<Labels, Vec<f64>> = BTreeMap::new();
     let mut take = |line: &[u8], entry: Entry<'_>, tokens: &weir::parse::SampleTokens| {
         if entry == Entry::Sample {
             let decode = |span: weir::model::Span| {

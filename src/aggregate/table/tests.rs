@@ -1,5 +1,4 @@
 //! Tests of the output table.
-#![expect(clippy::float_cmp, reason = "exact results")]
 
 use super::*;
 use crate::aggregate::merge::is_absent;
