@@ -10,7 +10,7 @@ use crate::app::analyze;
 use crate::app::explain;
 use crate::app::fetch::FetchOptions;
 use crate::app::options::{self, Merge, Options, ProxySettings, UpstreamEncoding};
-use crate::cli::values::{duration, path, size};
+use crate::cli::values::{count, duration, path, size};
 use crate::model::Format;
 use crate::telemetry::log::LogFormat;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -72,7 +72,13 @@ pub struct AnalyzeFlags {
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<FormatFlag>,
     /// Time for fetching a URL
-    #[arg(short = 't', long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    #[arg(
+        short = 't',
+        long,
+        value_name = "DURATION",
+        default_value = "1m",
+        value_parser = duration
+    )]
     pub scrape_timeout: Duration,
     /// Bytes of a body, decoded
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = size::<u64>)]
@@ -158,7 +164,14 @@ impl From<ExplainFlags> for explain::Options {
 #[derive(Args, Debug)]
 pub struct GateFlags {
     /// Analyze a file of metrics, print the report and exit
-    #[arg(short, long, value_name = "FILE", env = "WEIR_FILE", allow_hyphen_values = true, value_parser = path())]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "WEIR_FILE",
+        allow_hyphen_values = true,
+        value_parser = path()
+    )]
     pub file: Option<PathBuf>,
     /// What to scrape: a URL, HOST:PORT/PATH, or file:PATH; user and password may stand in the URL
     #[arg(
@@ -183,7 +196,13 @@ pub struct GateFlags {
     )]
     pub relabel: String,
     /// Relabel rules as a YAML file
-    #[arg(long, value_name = "FILE", env = "WEIR_RELABEL_FILE", allow_hyphen_values = true, value_parser = path())]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "WEIR_RELABEL_FILE",
+        allow_hyphen_values = true,
+        value_parser = path()
+    )]
     pub relabel_file: Option<PathBuf>,
     /// Time for a scrape, from name resolution to the last byte [default: what Prometheus allows,
     /// less a margin, else 15s]
@@ -213,17 +232,26 @@ pub struct GateFlags {
     #[arg(long, value_name = "HOW", env = "WEIR_MERGE", default_value = "typed")]
     pub merge: MergeFlag,
     /// Age from which /metrics/<subset> answers 503
-    #[arg(long, value_name = "DURATION", env = "WEIR_SUBSET_MAX_AGE", default_value = "5m", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "WEIR_SUBSET_MAX_AGE",
+        default_value = "5m",
+        value_parser = duration
+    )]
     pub subset_max_age: Duration,
     /// Whether samples of subsets carry the time of their scrape
-    #[arg(long, value_name = "BOOL", env = "WEIR_SUBSET_TIMESTAMPS", default_value_t = true, action = ArgAction::Set)]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "WEIR_SUBSET_TIMESTAMPS",
+        default_value_t = true,
+        action = ArgAction::Set
+    )]
     pub subset_timestamps: bool,
     /// Encoding to ask the upstream for; auto is identity on loopback and gzip across a network
     #[arg(long, value_name = "WHAT", env = "WEIR_UPSTREAM_ENCODING", default_value = "auto")]
     pub upstream_encoding: EncodingFlag,
-    /// Bounds.
-    #[command(flatten)]
-    pub limits: LimitFlags,
     /// Lines to log: debug, info, warn or error
     #[arg(
         long,
@@ -239,6 +267,9 @@ pub struct GateFlags {
     /// Print the version
     #[arg(short = 'v', long, action = ArgAction::Version)]
     version: Option<bool>,
+    /// Bounds.
+    #[command(flatten)]
+    pub limits: LimitFlags,
 }
 
 /// Flags that bound what one scrape or one client may cost.
@@ -246,28 +277,76 @@ pub struct GateFlags {
 #[command(next_help_heading = "Limits")]
 pub struct LimitFlags {
     /// Bytes of a body, decoded
-    #[arg(long, value_name = "BYTES", env = "WEIR_MAX_BODY_BYTES", default_value = "1GiB", value_parser = size::<u64>)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "WEIR_MAX_BODY_BYTES",
+        default_value = "1GiB",
+        value_parser = size::<u64>
+    )]
     pub max_body_bytes: u64,
     /// Bytes of a line
-    #[arg(long, value_name = "BYTES", env = "WEIR_MAX_LINE_BYTES", default_value = "1MiB", value_parser = size::<usize>)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "WEIR_MAX_LINE_BYTES",
+        default_value = "1MiB",
+        value_parser = size::<usize>
+    )]
     pub max_line_bytes: usize,
     /// Series of a body
-    #[arg(long, value_name = "N", env = "WEIR_MAX_SERIES", default_value_t = options::SERIES_MAX)]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "WEIR_MAX_SERIES",
+        default_value_t = options::SERIES_MAX,
+        value_parser = count
+    )]
     pub max_series: usize,
     /// Labels of a series
-    #[arg(long, value_name = "N", env = "WEIR_MAX_LABELS", default_value_t = options::LABELS_MAX)]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "WEIR_MAX_LABELS",
+        default_value_t = options::LABELS_MAX,
+        value_parser = count
+    )]
     pub max_labels: usize,
     /// Connections at the same time
-    #[arg(long, value_name = "N", env = "WEIR_MAX_CONNECTIONS", default_value_t = options::CONNECTIONS_MAX)]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "WEIR_MAX_CONNECTIONS",
+        default_value_t = options::CONNECTIONS_MAX,
+        value_parser = count
+    )]
     pub max_connections: usize,
     /// Time for the head of a request, and for the next one on a kept connection
-    #[arg(long, value_name = "DURATION", env = "WEIR_HEADER_TIMEOUT", default_value = "30s", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "WEIR_HEADER_TIMEOUT",
+        default_value = "30s",
+        value_parser = duration
+    )]
     pub header_timeout: Duration,
     /// Time after which a client that takes nothing of an answer is cut off
-    #[arg(long, value_name = "DURATION", env = "WEIR_WRITE_TIMEOUT", default_value = "1m", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "WEIR_WRITE_TIMEOUT",
+        default_value = "1m",
+        value_parser = duration
+    )]
     pub write_timeout: Duration,
     /// Time for open requests to finish after SIGTERM
-    #[arg(long, value_name = "DURATION", env = "WEIR_DRAIN_TIMEOUT", default_value = "20s", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "WEIR_DRAIN_TIMEOUT",
+        default_value = "20s",
+        value_parser = duration
+    )]
     pub drain_timeout: Duration,
 }
 

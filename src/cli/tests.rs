@@ -54,6 +54,8 @@ fn bad_flags_end_with_2() {
         &["--log-format", "xml"],
         &["positional"],
         &["--max-line-bytes", "0"],
+        &["--max-connections", "0"],
+        &["--max-series", "-1"],
         &["check"],
         &["-p", "1", "check", "f"],
     ] {

@@ -71,6 +71,11 @@ fn split_quantity(text: &str) -> (&str, &str, &str) {
     (number, unit, rest)
 }
 
+/// Read a number of things; it has to be positive.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "not a positive number".to_owned())
+}
+
 /// Read a number of bytes: `1048576`, `64KiB`, `1G`. It has to be positive.
 pub(super) fn size<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
     let (number, unit, rest) = split_quantity(text);
