@@ -79,7 +79,14 @@ fn a_known_body_is_only_compared() {
 fn a_refused_body_changes_nothing() {
     let mut engine = engine(vec![Rules::default()], MergePolicy::Typed);
     assert_eq!(gate(&mut engine, "a 1\nb 2\n"), "a 1\nb 2\n");
-    for bad in ["a 7\nb 8\nc", "a 7\nb{x=\"1\",x=\"2\"} 8\n", "a 9\nb 1e400\n", "a 5\nb 6 \r\n"] {
+    for bad in [
+        "a 7\nb 8\nc",
+        "a 7\nb{x=\"1\",x=\"2\"} 8\n",
+        "a 9\nb 1e400\n",
+        "a 5\nb 6 \r\n",
+        "a 5\n\0b 6\n",
+        "\0",
+    ] {
         assert!(read(&mut engine, bad.as_bytes(), 3).is_err(), "{bad:?}");
         assert_eq!(render(&engine.publish()[0]), "a 1\nb 2\n");
     }

@@ -76,6 +76,10 @@ pub enum ParseErrorKind {
     /// A line longer than the limit.
     #[error("line is longer than the limit")]
     LineTooLong,
+    /// A NUL byte, at which Prometheus would stop reading as if the text ended there. The parser
+    /// does the same; a scrape does not ([`crate::ledger`]).
+    #[error("expected text, not a NUL byte")]
+    NulByte,
     /// The same label twice ([`crate::parse::check_labels`]).
     #[error("label name occurs twice")]
     DuplicateLabel,

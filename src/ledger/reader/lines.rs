@@ -8,8 +8,9 @@ use crate::ledger::predict::{ValuePart, sample_value};
 use crate::ledger::recent::Derived;
 use crate::ledger::resync::Index;
 use crate::ledger::unordered::Known;
+use crate::model::Format;
 use crate::model::number;
-use crate::parse::{Entry, check_labels};
+use crate::parse::{Entry, EntryError, ParseErrorKind, check_labels};
 use std::sync::Arc;
 
 /// After this many lines in a row that were not found, only each 16th is searched for in the block.
@@ -121,6 +122,12 @@ impl Reader {
         match entry {
             Entry::Sample => self.sample(line)?,
             _ if is_behind_end => {}
+            // Prometheus stops reading there and calls it a success; what stands behind is lost.
+            Entry::Eof if self.document.format() == Format::Text => {
+                let nul = line.iter().position(|&byte| byte == 0).unwrap_or(0);
+                let error = EntryError { column: nul + 1, kind: ParseErrorKind::NulByte };
+                return Err(self.document.locate_last(error, line).into());
+            }
             entry => self.meta(line, entry),
         }
         Ok(Next::At(at + n_bytes))
