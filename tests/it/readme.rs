@@ -105,6 +105,21 @@ fn its_table_names_every_own_metric() {
     assert!(n_names > 5, "{n_names}");
 }
 
+#[test]
+fn it_quotes_only_figures_that_were_kept() {
+    let readme = readme();
+    let (_, chapter) = readme.split_once("## How fast, how much memory").unwrap();
+    let chapter = chapter.split("\n## ").next().unwrap();
+    let results = std::fs::read_dir(root().join("benches/results")).unwrap();
+    let results: String =
+        results.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    let rows: Vec<_> = chapter.lines().filter(|line| line.starts_with("| ")).collect();
+    assert!(rows.len() > 5, "{rows:?}");
+    for row in rows {
+        assert!(results.contains(row), "no file in benches/results has the row {row}");
+    }
+}
+
 /// Whether `said` is what `expected` shows, in which a line `…` stands for any lines.
 fn matches(expected: &str, said: &str) -> bool {
     let (mut expected, mut said) = (expected.lines(), said.lines().peekable());
