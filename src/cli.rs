@@ -231,7 +231,7 @@ pub struct GateFlags {
     /// How series that the rules make equal are merged
     #[arg(long, value_name = "HOW", env = "WEIR_MERGE", default_value = "typed")]
     pub merge: MergeFlag,
-    /// Age from which /metrics/<subset> answers 503
+    /// Age from which /metrics/SUBSET answers 503
     #[arg(
         long,
         value_name = "DURATION",

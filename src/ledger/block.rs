@@ -19,6 +19,8 @@ pub(super) const BLOCK_ROWS: usize = 128;
 pub(super) const BACK_MAX: usize = 16;
 /// With this few literal bytes no better reference is looked for.
 const GOOD_LITERAL_BYTES: usize = 16;
+/// With this few the row before is not tried where another is known to be alike.
+const FEW_LITERAL_BYTES: usize = 6;
 /// How many searches may fail in a row before only each eighth row is searched for.
 const CREDIT: u32 = 64;
 
@@ -260,7 +262,16 @@ impl BlockBuilder {
 
     fn push(&mut self, kind: RowKind, text: &[u8], likeness: Option<Likeness>, recent: &Recent) {
         let known = likeness.filter(|known| known.back <= self.len());
-        let head = known.map_or_else(|| self.encode(text, recent), |known| known.head(text));
+        let head = match known {
+            Some(known) => {
+                let mut best = known.head(text);
+                if best.n_literals() > FEW_LITERAL_BYTES {
+                    self.try_back(recent, text, 1, &mut best);
+                }
+                best
+            }
+            None => self.encode(text, recent),
+        };
         let literal = usize::from(head.prefix)..text.len() - usize::from(head.suffix);
         self.literals.extend_from_slice(&text[literal]);
         self.heads.push(Head { kind, ..head });
