@@ -169,7 +169,7 @@ impl<'a> FamilyWriter<'a> {
         }
         // Prometheus refuses a unit the family's name does not end in; a rename may have cut it.
         if let (true, Some(unit)) = (is_open_metrics, &meta.unit)
-            && base.ends_with(unit)
+            && base.strip_suffix(&**unit).is_some_and(|name| name.ends_with(b"_"))
         {
             for part in [b"# UNIT ", &name[..], b" ", unit, b"\n"] {
                 out.extend_from_slice(part);
@@ -253,8 +253,8 @@ impl<'a> FamilyWriter<'a> {
             return;
         }
         number::write_value(out, value);
-        // OpenMetrics has timestamps before 1970; text has no way to write them.
-        if let Some(timestamp) = timestamp.filter(|&timestamp| timestamp >= 0) {
+        // OpenMetrics has timestamps before 1970; text has no way to write them. And 0 means none.
+        if let Some(timestamp) = timestamp.filter(|&timestamp| timestamp > 0) {
             out.push(b' ');
             out.extend_from_slice(itoa::Buffer::new().format(timestamp).as_bytes());
         }

@@ -102,10 +102,20 @@ pub fn resolve(name: &[u8], type_of: impl Fn(&[u8]) -> Option<MetricType>) -> (&
     (name, Suffix::None)
 }
 
-/// Every family name a sample of this name could belong to, whatever types are declared.
+/// Every way to split a sample name into a family's and a suffix, whatever types are declared.
+pub fn split_names(name: &[u8]) -> impl Iterator<Item = (&[u8], Suffix)> {
+    let split = |suffix: Suffix| Some((name.strip_suffix(suffix.text().as_bytes())?, suffix));
+    std::iter::once((name, Suffix::None)).chain(Suffix::ALL.into_iter().filter_map(split))
+}
+
+/// Every family name a sample of this name could belong to.
 pub fn possible_families(name: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::once(name)
-        .chain(Suffix::ALL.into_iter().filter_map(|s| name.strip_suffix(s.text().as_bytes())))
+    split_names(name).map(|(family, _)| family)
+}
+
+/// Every name with a suffix that a sample of this family could have.
+pub fn sample_names(family: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    Suffix::ALL.into_iter().map(move |suffix| [family, suffix.text().as_bytes()].concat())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! of the whole costs one reference a family and changes copy only what they touch.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::aggregate::family::{FamilyMeta, Suffix};
@@ -92,29 +93,35 @@ impl Layout {
                 .then_with(|| by_labels(a, b))
                 .then_with(|| a.sample.order(&b.sample))
         });
+        self.make_families(names);
         for run in arrivals.chunk_by(|a, b| a.family == b.family) {
             let groups = run.chunk_by(|a, b| by_labels(a, b).is_eq());
-            let name = names[run[0].family as usize];
-            merge_groups(&mut self.family_mut(name).groups, groups, text);
+            if let Ok(at) = self.position(names[run[0].family as usize]) {
+                merge_groups(&mut Arc::make_mut(&mut self.families[at]).groups, groups, text);
+            }
         }
     }
 
-    /// The family of this name, made if it is not there.
-    fn family_mut(&mut self, name: &[u8]) -> &mut Family {
-        let at = match self.families.binary_search_by(|family| (*family.name).cmp(name)) {
-            Ok(at) => at,
-            Err(at) => {
-                let family = Family {
-                    name: name.into(),
-                    meta: FamilyMeta::default(),
-                    groups: Vec::new(),
-                    is_legacy_name: is_legacy_metric_name(name),
-                };
-                self.families.insert(at, Arc::new(family));
-                at
-            }
+    fn position(&self, name: &[u8]) -> Result<usize, usize> {
+        self.families.binary_search_by(|family| (*family.name).cmp(name))
+    }
+
+    /// Make the families of these names that are not there, all in one go.
+    fn make_families(&mut self, names: &[&[u8]]) {
+        let missing = names.iter().filter(|name| self.position(name).is_err());
+        let make = |name: &&[u8]| {
+            Arc::new(Family {
+                name: (*name).into(),
+                meta: FamilyMeta::default(),
+                groups: Vec::new(),
+                is_legacy_name: is_legacy_metric_name(name),
+            })
         };
-        Arc::make_mut(&mut self.families[at])
+        let new: Vec<Arc<Family>> = missing.map(make).collect();
+        if !new.is_empty() {
+            self.families.extend(new);
+            self.families.sort_by(|a, b| a.name.cmp(&b.name));
+        }
     }
 
     /// Give each family the metadata `meta_of` finds for it.
@@ -151,16 +158,20 @@ impl Layout {
         self.families.retain(|family| !family.groups.is_empty());
     }
 
-    /// Change the bound's text of the sample in `slot`.
-    pub(super) fn respell(&mut self, slot: u32, bound_text: u16) {
+    /// Change the text of the bounds in some slots.
+    pub(super) fn respell(&mut self, texts: &HashMap<u32, u16>) {
         for family in &mut self.families {
-            let holds = |group: &Arc<Group>| group.samples.iter().any(|s| s.slot == slot);
-            if let Some(at) = family.groups.iter().position(holds) {
-                let group = Arc::make_mut(&mut Arc::make_mut(family).groups[at]);
-                for sample in group.samples.iter_mut().filter(|s| s.slot == slot) {
-                    sample.bound_text = bound_text;
+            let is_concerned =
+                |group: &Group| group.samples.iter().any(|s| texts.contains_key(&s.slot));
+            if !family.groups.iter().any(|group| is_concerned(group)) {
+                continue;
+            }
+            let groups = Arc::make_mut(family).groups.iter_mut();
+            for group in groups.filter(|group| is_concerned(group)) {
+                for sample in &mut Arc::make_mut(group).samples {
+                    sample.bound_text =
+                        texts.get(&sample.slot).copied().unwrap_or(sample.bound_text);
                 }
-                return;
             }
         }
     }

@@ -1,11 +1,12 @@
 //! The output table: which output series there are, and where the value of each is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use crate::aggregate::family::{FamilyMeta, Metadata, Suffix, possible_families, resolve};
+use crate::aggregate::family::{FamilyMeta, Metadata, Suffix};
+use crate::aggregate::family::{possible_families, resolve, sample_names, split_names};
 use crate::aggregate::layout::{Arrival, Family, Group, Layout, Sample};
 use crate::aggregate::merge::{ABSENT, MergePolicy, Merged, Operation, Rows};
 use crate::aggregate::merge::{merge, merge_timestamps, operation};
@@ -25,6 +26,9 @@ pub struct PublishStats {
     /// Gauges (and families without a type) that are sums of several inputs.
     pub n_gauges_summed: usize,
 }
+
+/// Longer spellings of a bound are not kept; such a bound is spelt canonically.
+const BOUND_BYTES_MAX: usize = 32;
 
 /// The series of one output.
 ///
@@ -68,11 +72,19 @@ impl Table {
         })
     }
 
-    /// Spell the bound in this slot canonically from now on.
-    pub fn respell(&mut self, slot: u32, bound: f64) {
-        let text = self.intern_bound_text(&canonical_bound(bound));
-        self.bound_text_of[slot as usize] = text;
-        self.layout.respell(slot, text);
+    /// Spell the bounds in these slots canonically from now on.
+    pub fn respell(&mut self, slots: &[(u32, f64)]) {
+        let mut changed = HashMap::new();
+        for &(slot, bound) in slots {
+            let text = self.intern_bound_text(&canonical_bound(bound));
+            if self.bound_text_of[slot as usize] != text {
+                self.bound_text_of[slot as usize] = text;
+                changed.insert(slot, text);
+            }
+        }
+        if !changed.is_empty() {
+            self.layout.respell(&changed);
+        }
     }
 
     /// Put in the series an exposition brought; gives the slot of each.
@@ -98,7 +110,9 @@ impl Table {
             );
         }
         debug_assert!(known + placing.samples.len() == new.len());
-        self.place(placing, new.text());
+        if !placing.samples.is_empty() {
+            self.place(placing, new.text());
+        }
         slots
     }
 
@@ -178,8 +192,9 @@ impl Table {
         if let Some(&at) = self.bound_text_numbers.get(text) {
             return at;
         }
-        let Some(at) = u16::try_from(self.bound_texts.len()).ok().filter(|&at| at < u16::MAX)
-        else {
+        let number = u16::try_from(self.bound_texts.len()).ok();
+        let is_short = text.len() <= BOUND_BYTES_MAX;
+        let Some(at) = number.filter(|&number| is_short && number < u16::MAX) else {
             return u16::MAX;
         };
         Arc::make_mut(&mut self.bound_texts).push(text.into());
@@ -190,13 +205,14 @@ impl Table {
     /// Remember from which family a renamed series gets its metadata.
     fn note_rename(&mut self, one: &NewOne, text: &[u8]) {
         let Some(from) = one.renamed_from else { return };
-        let input_type = |name: &[u8]| self.metadata.get(name).and_then(|meta| meta.metric_type);
-        let (family, suffix) = resolve(from.of(text), input_type);
-        if let Some(renamed) = one.name.of(text).strip_suffix(suffix.text().as_bytes())
-            && !renamed.is_empty()
-            && !self.renames.contains_key(renamed)
-        {
-            self.renames.insert(renamed.into(), family.into());
+        // The types may come later, so every way to split the two names alike is remembered.
+        for (family, suffix) in split_names(from.of(text)) {
+            if let Some(renamed) = one.name.of(text).strip_suffix(suffix.text().as_bytes())
+                && !renamed.is_empty()
+                && !self.renames.contains_key(renamed)
+            {
+                self.renames.insert(renamed.into(), family.into());
+            }
         }
     }
 
@@ -224,10 +240,13 @@ impl Table {
 
     /// Place anew the samples of families that a changed type concerns.
     fn regroup(&mut self, changed: &BTreeSet<Box<[u8]>>) {
-        let source = |name: &[u8]| -> Option<&Box<[u8]>> { self.renames.get(name) };
+        let is_changed = |name: &[u8]| {
+            let source = self.renames.get(name);
+            changed.contains(name) || source.is_some_and(|name| changed.contains(name))
+        };
         let concerns = |family: &Family| {
-            possible_families(&family.name)
-                .any(|n| changed.contains(n) || source(n).is_some_and(|n| changed.contains(n)))
+            possible_families(&family.name).any(is_changed)
+                || sample_names(&family.name).any(|name| is_changed(&name))
         };
         let taken = self.layout.take(concerns);
         let mut placing = Placing::default();
@@ -264,9 +283,12 @@ impl Table {
         // A freed slot is handed out again in the same order, whatever order the index has.
         free.sort_unstable_by(|a, b| b.cmp(a));
         layout.retain(|sample| is_live(sample.slot));
-        let families = layout.families();
-        self.renames
-            .retain(|name, _| families.binary_search_by(|family| family.name.cmp(name)).is_ok());
+        if !self.renames.is_empty() {
+            let families = layout.families().iter();
+            let names: BTreeSet<&[u8]> =
+                families.flat_map(|family| possible_families(&family.name)).collect();
+            self.renames.retain(|name, _| names.contains(&**name));
+        }
     }
 
     /// Leave out what cannot be merged: quantiles, and buckets not every merged input has.
@@ -277,7 +299,7 @@ impl Table {
                 MetricType::Gauge | MetricType::Unknown
             );
             for group in &family.groups {
-                leave_out_of(group, merged, stats);
+                leave_out_of(family, group, merged, stats);
                 if is_gauge {
                     stats.n_gauges_summed += self.count_summed(group, merged);
                 }
@@ -297,13 +319,17 @@ impl Table {
 }
 
 /// See [`Table::leave_out`].
-fn leave_out_of(group: &Group, merged: &mut Merged, stats: &mut PublishStats) {
+fn leave_out_of(family: &Family, group: &Group, merged: &mut Merged, stats: &mut PublishStats) {
+    // A counter or gauge may have a label of that name, too.
+    let has_quantiles = matches!(family.meta.metric_type, None | Some(MetricType::Summary));
     let n_rows = |merged: &Merged, sample: &Sample| merged.n_rows[sample.slot as usize];
     let is_bucket = |sample: &&Sample| sample.bound.label == BoundLabel::Le;
     let most = group.samples.iter().filter(is_bucket).map(|s| n_rows(merged, s)).max();
     for sample in &group.samples {
         let dropped = match sample.bound.label {
-            BoundLabel::Quantile if n_rows(merged, sample) > 1 => &mut stats.n_quantiles_dropped,
+            BoundLabel::Quantile if has_quantiles && n_rows(merged, sample) > 1 => {
+                &mut stats.n_quantiles_dropped
+            }
             BoundLabel::Le if Some(n_rows(merged, sample)) < most => &mut stats.n_buckets_dropped,
             _ => continue,
         };

@@ -165,6 +165,132 @@ fn a_target_without_order_is_read_right_and_soon_without_parsing() {
     assert!(n_cold[10..50].iter().all(|&n| n <= 2), "{n_cold:?}");
 }
 
+fn rule(spec: &RuleSpec) -> Rule {
+    Rule::compile(spec, NameScheme::Utf8).unwrap()
+}
+
+#[test]
+fn only_summaries_have_quantiles_that_cannot_be_merged() {
+    let body = |t: &str| {
+        format!("{t}m{{path=\"1\",quantile=\"0.5\"}} 2\nm{{path=\"2\",quantile=\"0.5\"}} 3\n")
+    };
+    let mut engine = engine(vec![labeldrop("path")], MergePolicy::Typed);
+    let text = gate(&mut engine, &body("# TYPE m counter\n"));
+    assert_eq!(text, "# TYPE m counter\nm{quantile=\"0.5\"} 5\n");
+    assert_eq!(gate(&mut engine, &body("# TYPE m summary\n")), "");
+    assert_eq!(gate(&mut engine, &body("")), "");
+}
+
+/// Rules that overwrite, copy, map and change labels that are there.
+fn overwriting() -> Rules {
+    let to = |action, source: &str, target: &str| {
+        rule(&RuleSpec {
+            action,
+            source_labels: Some(vec![source.into()]),
+            target_label: Some(target.into()),
+            ..RuleSpec::default()
+        })
+    };
+    Rules::new(vec![
+        to(Action::Replace, "z", "a"),
+        to(Action::Uppercase, "path", "path"),
+        to(Action::Lowercase, "path", "new"),
+    ])
+}
+
+#[test]
+fn overwritten_labels_have_their_new_values() {
+    let rules = Rules::new(vec![rule(&RuleSpec {
+        target_label: Some("instance".into()),
+        replacement: Some("y\"".into()),
+        ..RuleSpec::default()
+    })]);
+    let mut engine = engine(vec![rules], MergePolicy::Typed);
+    for _ in 0..2 {
+        let text = gate(&mut engine, "a{instance=\"x\"} 1\nb{instance=\"x\",k=\"v\"} 2\n");
+        assert_eq!(text, "a{instance=\"y\\\"\"} 1\nb{instance=\"y\\\"\",k=\"v\"} 2\n");
+    }
+}
+
+#[test]
+fn lines_too_long_to_keep_are_read_every_time() {
+    let mut engine = engine(vec![labeldrop("path")], MergePolicy::Typed);
+    let long = "x".repeat(70_000);
+    let near = "y".repeat(65_480);
+    let body = format!(
+        "# HELP a {long}\n# TYPE a gauge\na 1\nb{{path=\"{near}\"}} 1\n\
+         b{{path=\"{long}\"}} 2\nb{{path=\"s\"}} 3\nb{{path=\"t\"}} 4\n"
+    );
+    let expect = format!("# HELP a {long}\n# TYPE a gauge\na 1\nb 10\n");
+    for _ in 0..4 {
+        assert!(gate(&mut engine, &body) == expect);
+    }
+    assert_eq!(
+        gate(&mut engine, "# TYPE a gauge\na 1\nb{path=\"t\"} 4\n"),
+        "# TYPE a gauge\na 1\nb 4\n"
+    );
+}
+
+#[test]
+fn an_empty_body_of_another_format_leaves_no_rows() {
+    let mut engine = engine(vec![Rules::default()], MergePolicy::Typed);
+    let read = |engine: &mut Engine, body: &[u8], format| {
+        let mut reader = engine.reader(0, format);
+        reader.push(body).unwrap();
+        let read = reader.finish().unwrap();
+        engine.commit(0, read);
+        render(&engine.publish()[0])
+    };
+    assert_eq!(read(&mut engine, b"a 1\n# EOF\n", Format::OpenMetrics), "a 1\n");
+    assert_eq!(read(&mut engine, b"", Format::Text), "");
+    assert_eq!(read(&mut engine, b"a 2\nb 3\n# EOF\n", Format::OpenMetrics), "a 2\nb 3\n");
+}
+
+#[test]
+fn known_lines_have_their_limit_too() {
+    let mut engine = engine(vec![Rules::default()], MergePolicy::Typed);
+    gate(&mut engine, "# HELP a x\na 1\n");
+    let zeros = "0".repeat(LIMITS.line_bytes_max);
+    for body in [format!("# HELP a x\na {zeros}\n"), format!("# HELP a x{zeros}")] {
+        let mut reader = engine.reader(0, Format::Text);
+        let error = body.as_bytes().chunks(9999).find_map(|chunk| reader.push(chunk).err());
+        assert_eq!(error.expect("it is too long").reason(), "line_too_long");
+    }
+}
+
+#[test]
+fn an_unordered_target_with_several_families_is_looked_at_again() {
+    let mut engine = engine(vec![Rules::default()], MergePolicy::Typed);
+    for scrape in 0..140_usize {
+        let line =
+            |name: &str, i: usize| format!("{name}{{a=\"{}\"}} 1\n", (i * 7 + scrape * 5) % 20);
+        let family = |name: &str| {
+            let lines: String = (0..20).map(|i| line(name, i)).collect();
+            format!("# TYPE {name} gauge\n{lines}")
+        };
+        let body = format!("{}{}", family("first"), family("second_one"));
+        read(&mut engine, body.as_bytes(), 100).unwrap();
+        assert_eq!(engine.publish()[0].stats.n_series, 40, "scrape {scrape}");
+    }
+}
+
+#[test]
+fn types_that_come_late_reach_renamed_and_suffixed_series() {
+    let rename = RuleSpec {
+        source_labels: Some(vec!["__name__".into()]),
+        regex: Some("h(.*)".into()),
+        target_label: Some("__name__".into()),
+        replacement: Some("new$1".into()),
+        ..RuleSpec::default()
+    };
+    let mut engine = engine(vec![Rules::new(vec![rule(&rename)])], MergePolicy::Typed);
+    gate(&mut engine, "h_bucket{le=\"1\"} 1\nh_count 1\n");
+    let text = gate(&mut engine, "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_count 1\n");
+    assert_eq!(text, "# TYPE new histogram\nnew_bucket{le=\"1\"} 1\nnew_count 1\n");
+    let text = gate(&mut engine, "# TYPE h histogram\n# TYPE h_count gauge\nh_count 1\n");
+    assert_eq!(text, "# TYPE new_count gauge\nnew_count 1\n");
+}
+
 type Labels = Vec<(Vec<u8>, Vec<u8>)>;
 type Series = BTreeMap<Labels, f64>;
 
@@ -311,10 +437,10 @@ proptest! {
         edits in proptest::collection::vec(edit(), 0..8),
         chunk_bytes in prop_oneof![1..50_usize, 50..5000_usize, Just(1 << 20)],
     ) {
-        let rules = || vec![labeldrop("path|b"), Rules::default()];
+        let rules = || vec![labeldrop("path|b"), Rules::default(), overwriting()];
         let mut engine = engine(rules(), MergePolicy::Sum);
         let mut lines = lines;
-        let mut last = vec![BTreeMap::new(), BTreeMap::new()];
+        let mut last = vec![BTreeMap::new(); 3];
         for edit in std::iter::once(&Edit::Values).chain(&edits) {
             apply(&mut lines, edit);
             let body = lines.concat().into_bytes();

@@ -114,11 +114,12 @@ impl Decoded {
             literals = rest;
             match reference {
                 Some(range) if head.back > 0 => {
-                    let prefix = range.start..range.start + usize::from(head.prefix);
-                    let suffix = range.end - usize::from(head.suffix)..range.end;
-                    self.text.extend_from_within(prefix);
+                    debug_assert!(range.len() >= usize::from(head.prefix.max(head.suffix)));
+                    let prefix_end = (range.start + usize::from(head.prefix)).min(range.end);
+                    let suffix_start = range.end.saturating_sub(head.suffix.into());
+                    self.text.extend_from_within(range.start..prefix_end);
                     self.text.extend_from_slice(literal);
-                    self.text.extend_from_within(suffix);
+                    self.text.extend_from_within(suffix_start..range.end);
                 }
                 _ => self.text.extend_from_slice(literal),
             }
@@ -222,59 +223,61 @@ impl BlockBuilder {
 
     /// Add a sample, known to be like an earlier row or like one of the recent lines.
     ///
-    /// Says whether the text is kept, which it is if it is a short line.
+    /// Every row goes to `recent` too, with the text that is kept of it, since later rows are
+    /// written as differences from there.
     pub(super) fn push_sample(
         &mut self,
         text: &[u8],
         slots: &[u32],
         likeness: Option<Likeness>,
-        recent: &Recent,
-    ) -> bool {
+        recent: &mut Recent,
+    ) {
         let is_kept = u16::try_from(text.len()).is_ok() && memchr::memchr(b'\n', text).is_none();
         if is_kept {
-            self.push(RowKind::Sample, text, likeness, recent);
+            let head = self.encode_like(text, likeness, recent);
+            self.push(Head { kind: RowKind::Sample, ..head }, text, recent);
+            self.slots.extend_from_slice(slots);
         } else {
-            self.heads.push(Head { kind: RowKind::Opaque, ..Head::default() });
+            self.push_opaque(slots, recent);
         }
-        self.slots.extend_from_slice(slots);
-        is_kept
     }
 
     /// Add a sample whose text is not kept.
-    pub(super) fn push_opaque(&mut self, slots: &[u32]) {
-        self.heads.push(Head { kind: RowKind::Opaque, ..Head::default() });
+    pub(super) fn push_opaque(&mut self, slots: &[u32], recent: &mut Recent) {
+        self.push(Head { kind: RowKind::Opaque, ..Head::default() }, &[], recent);
         self.slots.extend_from_slice(slots);
     }
 
     /// Add another line.
-    pub(super) fn push_meta(&mut self, text: &[u8], number: u32, recent: &Recent) {
+    pub(super) fn push_meta(&mut self, text: &[u8], number: u32, recent: &mut Recent) {
         if u16::try_from(text.len()).is_ok() {
-            self.push(RowKind::Meta, text, None, recent);
+            let head = self.encode(text, recent);
+            self.push(Head { kind: RowKind::Meta, ..head }, text, recent);
         } else {
-            self.push(RowKind::Meta, &[], None, recent);
             // A line too long to be kept must not be taken for a blank one.
-            if let Some(head) = self.heads.last_mut() {
-                head.back = UNKNOWN_LINE;
-            }
+            let head = Head { kind: RowKind::Meta, back: UNKNOWN_LINE, ..Head::default() };
+            self.push(head, &[], recent);
         }
         self.metas.push(number);
     }
 
-    fn push(&mut self, kind: RowKind, text: &[u8], likeness: Option<Likeness>, recent: &Recent) {
-        let known = likeness.filter(|known| known.back <= self.len());
-        let head = match known {
-            Some(known) => {
-                let mut best = known.head(text);
-                if best.n_literals() > FEW_LITERAL_BYTES {
-                    self.try_back(recent, text, 1, &mut best);
-                }
-                best
-            }
-            None => self.encode(text, recent),
-        };
+    fn push(&mut self, head: Head, text: &[u8], recent: &mut Recent) {
         let literal = usize::from(head.prefix)..text.len() - usize::from(head.suffix);
         self.literals.extend_from_slice(&text[literal]);
-        self.heads.push(Head { kind, ..head });
+        self.heads.push(head);
+        recent.push_text(text);
+    }
+
+    /// Find a row to refer to where one is known to be alike.
+    fn encode_like(&mut self, text: &[u8], likeness: Option<Likeness>, recent: &Recent) -> Head {
+        let Some(known) = likeness.filter(|known| known.back <= self.len()) else {
+            return self.encode(text, recent);
+        };
+        let mut best = known.head(text);
+        if best.n_literals() > FEW_LITERAL_BYTES {
+            self.try_back(recent, text, 1, &mut best);
+        }
+        best
     }
 
     /// Find a row to refer to: the one before, the distance that served last, or the best of 16.
@@ -344,11 +347,10 @@ mod tests {
         let mut recent = Recent::default();
         for (text, n) in texts.iter().zip(0..) {
             if n % 7 == 3 {
-                builder.push_meta(text, n, &recent);
+                builder.push_meta(text, n, &mut recent);
             } else {
-                builder.push_sample(text, &[n, n + 1000], None, &recent);
+                builder.push_sample(text, &[n, n + 1000], None, &mut recent);
             }
-            recent.push_text(text);
         }
         builder.close()
     }
@@ -390,7 +392,7 @@ mod tests {
             for text in &texts[..cut] {
                 recent.push_text(text);
             }
-            builder.push_sample(b"new{} ", &[7, 8], None, &recent);
+            builder.push_sample(b"new{} ", &[7, 8], None, &mut recent);
             let resumed = builder.close();
             decoded.load(&resumed);
             for (row, text) in texts[..cut].iter().enumerate() {

@@ -17,6 +17,9 @@ use crate::model::{FingerprintKey, Format};
 /// whose HELP changes at every scrape must not fill the memory.
 const SPARE_METAS_MAX: usize = 1000;
 
+/// Bytes of such lines that are remembered.
+const META_BYTES_MAX: usize = 32 << 20;
+
 /// The rows of the last clean body.
 #[derive(Debug, Default)]
 pub(super) struct Base {
@@ -108,9 +111,7 @@ impl Ledger {
         let mut new_slots = Vec::with_capacity(found.len());
         for (found, table) in found.into_iter().zip(tables) {
             new_slots.push(table.intern(&found.new));
-            for (slot, bound) in found.respelt {
-                table.respell(slot, bound);
-            }
+            table.respell(&found.respelt);
         }
         if new_slots.iter().any(|slots| !slots.is_empty()) {
             for block in &mut staged.blocks {
@@ -128,8 +129,10 @@ impl Ledger {
         self.exemplars = staged.exemplars;
         if !is_unchanged {
             let metas_max = 2 * self.meta_numbers.len() + SPARE_METAS_MAX;
+            let has_few =
+                staged.metas.len() <= metas_max && staged.metas.n_bytes() <= META_BYTES_MAX;
             // Where they are too many, the next body is read as if it were the first.
-            let format = (staged.metas.len() <= metas_max).then_some(format);
+            let format = has_few.then_some(format);
             self.base = Arc::new(Base { format, blocks: staged.blocks, metas: staged.metas });
         }
         stats

@@ -20,12 +20,18 @@ enum Statement {
 pub(super) struct MetaLines {
     numbers: HashMap<Box<[u8]>, u32>,
     statements: Vec<Statement>,
+    n_bytes: usize,
 }
 
 impl MetaLines {
     /// How many different lines there are.
     pub(super) fn len(&self) -> usize {
         self.statements.len()
+    }
+
+    /// How many bytes they have.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.n_bytes
     }
 
     /// The number of a line, which is put in if it is new. `text` is without its newline. Lines
@@ -43,6 +49,7 @@ impl MetaLines {
         let this = Arc::make_mut(this);
         let number = u32::try_from(this.statements.len()).unwrap_or(u32::MAX);
         this.numbers.insert(text.into(), number);
+        this.n_bytes += text.len();
         this.statements.push(statement);
         number
     }

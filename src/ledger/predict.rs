@@ -92,6 +92,7 @@ impl Prediction {
     pub(super) fn walk(
         &mut self,
         format: Format,
+        line_bytes_max: usize,
         block: &Block,
         buffer: &[u8],
         mut at: usize,
@@ -114,7 +115,8 @@ impl Prediction {
                 end
             } else {
                 let part = match any_value(format, buffer, at + len) {
-                    Ok(part) => part,
+                    Ok(part) if part.end - at <= line_bytes_max => part,
+                    Ok(_) => break Stop::Mismatch,
                     Err(stop) => break stop,
                 };
                 read.push(&part, buffer, at + len);

@@ -220,8 +220,9 @@ impl Reader {
         }
         self.close_block();
         let (new, old) = (&self.read.blocks, &self.base.blocks);
-        let is_unchanged =
-            new.len() == old.len() && new.iter().zip(old).all(|(a, b)| Arc::ptr_eq(a, b));
+        let is_unchanged = self.base.format == Some(self.document.format())
+            && new.len() == old.len()
+            && new.iter().zip(old).all(|(a, b)| Arc::ptr_eq(a, b));
         Ok(CleanRead {
             format: self.document.format(),
             staged: self.read,
@@ -300,13 +301,17 @@ impl Reader {
             return Ok(Next::At(at));
         }
         let (format, n_before) = (self.document.format(), self.read.values.len());
-        let (at, stop) = prediction.walk(format, block, buffer, at, &mut self.read);
+        let line_bytes_max = self.limits.line_bytes_max;
+        let read = &mut self.read;
+        let (at, stop) = prediction.walk(format, line_bytes_max, block, buffer, at, read);
         self.document.pass_samples(self.read.values.len() - n_before);
         self.check_n_series()?;
         self.mode = Mode::Predicting(block_at, prediction);
         match stop {
             Stop::BlockEnd => self.end_block(block_at, block),
-            Stop::NeedMore if !last => return Ok(Next::NeedMore(at)),
+            Stop::NeedMore if !last && !self.is_too_long(buffer, at) => {
+                return Ok(Next::NeedMore(at));
+            }
             Stop::Meta => return self.predict_meta(block_at, prediction, buffer, at, last),
             Stop::NeedMore | Stop::Mismatch => self.leave(block_at, block, prediction.row),
         }
@@ -325,7 +330,7 @@ impl Reader {
         let base = Arc::clone(&self.base);
         let block = &base.blocks[block_at];
         let rest = &buffer[at..];
-        if !last && memchr::memchr(b'\n', rest).is_none() {
+        if !last && memchr::memchr(b'\n', rest).is_none() && !self.is_too_long(buffer, at) {
             return Ok(Next::NeedMore(at));
         }
         let len = prediction.matches(block, buffer, at).unwrap_or(0);
@@ -406,9 +411,16 @@ impl Reader {
         }
     }
 
+    /// Whether the unfinished line at `at` is beyond the limit already: it is read as any other,
+    /// and refused.
+    fn is_too_long(&self, buffer: &[u8], at: usize) -> bool {
+        buffer.len() - at > self.limits.line_bytes_max
+    }
+
     fn check_n_series(&self) -> Result<(), ReadError> {
         let max = self.limits.series_max;
-        if self.read.values.len() <= max {
+        // Lines that are no samples are remembered too.
+        if self.read.values.len() <= max && self.read.meta_numbers.len() <= max {
             return Ok(());
         }
         Err(ReadError::TooManySeries { line: self.document.stats().n_lines, max })

@@ -45,32 +45,29 @@ pub(super) struct Derived {
 
 impl Recent {
     /// Add a line nothing is to be derived from.
-    pub(super) fn push_text(&mut self, text: &[u8]) -> &mut Self {
+    pub(super) fn push_text(&mut self, text: &[u8]) {
         let line = &mut self.lines[self.n_lines % N_LINES];
         line.text.clear();
         line.text.extend_from_slice(text);
         line.is_decided = false;
         self.n_lines += 1;
-        self
     }
 
-    /// Add a line with its parts and slots.
-    pub(super) fn push(&mut self, text: &[u8], tokens: &SampleTokens, slots: &[u32]) {
-        self.push_text(text);
-        let line = &mut self.lines[(self.n_lines - 1) % N_LINES];
-        line.is_decided = true;
+    /// Say what the parts and slots of the last line are.
+    pub(super) fn decide(&mut self, tokens: &SampleTokens, slots: &[u32]) {
+        let line = &mut self.lines[self.n_lines.wrapping_sub(1) % N_LINES];
+        line.is_decided = !line.text.is_empty();
         copy_parts(tokens, &mut line.tokens);
         line.slots.clear();
         line.slots.extend_from_slice(slots);
     }
 
-    /// Add a derived line that feeds the same slots as the one it is derived from.
-    pub(super) fn push_derived(&mut self, text: &[u8], derived: &Derived) {
-        let from = (self.n_lines - derived.likeness.back) % N_LINES;
-        self.push_text(text);
-        let to = (self.n_lines - 1) % N_LINES;
-        if let Ok([from, to]) = self.lines.get_disjoint_mut([from, to]) {
-            to.is_decided = true;
+    /// The same for a last line that was derived, and feeds the slots of the line it is from.
+    pub(super) fn decide_derived(&mut self, derived: &Derived) {
+        let to = self.n_lines.wrapping_sub(1);
+        let from = to.wrapping_sub(derived.likeness.back) % N_LINES;
+        if let Ok([from, to]) = self.lines.get_disjoint_mut([from, to % N_LINES]) {
+            to.is_decided = !to.text.is_empty();
             derived.copy_parts(&from.tokens, &mut to.tokens);
             to.slots.clear();
             to.slots.extend_from_slice(&from.slots);

@@ -206,6 +206,7 @@ impl LabelSet {
         if let Some(at) = self.position(name) {
             let pair = &mut self.pairs[at];
             pair.value = value;
+            pair.is_verbatim = false;
             if pair.set_at == 0 {
                 pair.set_at = set_at;
             }

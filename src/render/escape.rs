@@ -37,23 +37,35 @@ pub fn escape_label_names(labels: &[u8], escaping: Escaping) -> Option<Vec<u8>> 
     let mut out = Vec::new();
     let mut rest = labels;
     let mut has_quoted = false;
+    // Two names may become one; a label that occurs twice would cost the reader the whole scrape.
+    let mut names: Vec<Vec<u8>> = Vec::new();
     while !rest.is_empty() {
-        if let Some(after_quote) = rest.strip_prefix(b"\"") {
+        let label_start = out.len();
+        let name = if let Some(after_quote) = rest.strip_prefix(b"\"") {
             has_quoted = true;
             let end = closing_quote(after_quote);
-            out.extend_from_slice(&escape_label_name(&unescape(&after_quote[..end]), escaping));
             rest = after_quote.get(end + 1..).unwrap_or_default();
+            escape_label_name(&unescape(&after_quote[..end]), escaping)
         } else {
             let end = rest.iter().position(|&b| b == b'=').unwrap_or(rest.len());
-            out.extend_from_slice(&rest[..end]);
+            let name = rest[..end].to_vec();
             rest = &rest[end..];
-        }
+            name
+        };
+        out.extend_from_slice(&name);
         // `="value"` and the comma behind it.
         let value = rest.get(2..).unwrap_or_default();
         let end = (2 + closing_quote(value) + 1).min(rest.len());
         let end = (end + 1).min(rest.len());
         out.extend_from_slice(&rest[..end]);
         rest = &rest[end..];
+        if names.contains(&name) {
+            out.truncate(label_start);
+        }
+        names.push(name);
+    }
+    if out.ends_with(b",") {
+        out.pop();
     }
     has_quoted.then_some(out)
 }
@@ -132,5 +144,8 @@ mod tests {
             r#"a="x,\"y",b="1",c_d="q=\\",e_f="2",z="""#
         );
         assert_eq!(escape_label_names(br#"a="x",b="1""#, Escaping::Underscores), None);
+        let equal = br#""a.b"="1",a_b="2""#;
+        let escaped = escape_label_names(equal, Escaping::Underscores).unwrap();
+        assert_eq!(escaped, br#"a_b="1""#);
     }
 }

@@ -184,7 +184,7 @@ fn a_bound_spelt_two_ways_is_printed_canonically() {
     let mut series = SeriesText::default();
     series.load(&labels_of(r#"h_bucket{le="1.0"}"#));
     assert!(fixture.table.is_respelt(0, &series));
-    fixture.table.respell(0, 1.0);
+    fixture.table.respell(&[(0, 1.0)]);
     assert!(!fixture.table.is_respelt(0, &series));
     assert_eq!(fixture.publish(&[(r#"h_bucket{le="1"}"#, 1.0)]).0, "h_bucket+ {} 1.0 1");
 }

@@ -60,7 +60,8 @@ impl Reader {
         if !same(line, text) {
             return None;
         }
-        sample_value(self.document.format(), buffer, at + text.len()).ok()
+        let part = sample_value(self.document.format(), buffer, at + text.len()).ok()?;
+        (part.end - at <= self.limits.line_bytes_max).then_some(part)
     }
 
     /// Take over an old row. For a sample its value is in the buffer or, parsed, in the tokens.
@@ -80,7 +81,7 @@ impl Reader {
         if block.heads[row].kind == RowKind::Meta {
             let number = block.metas[n_metas];
             self.read.meta_numbers.push(number);
-            self.builder.push_meta(text, number, &self.recent);
+            self.builder.push_meta(text, number, &mut self.recent);
         } else {
             let n_outputs = self.cold.n_outputs();
             let first = (row - n_metas) * n_outputs;
@@ -88,9 +89,8 @@ impl Reader {
                 self.read.push(&part, buffer, at + text.len());
             }
             let slots = &block.slots[first..first + n_outputs];
-            self.builder.push_sample(text, slots, None, &self.recent);
+            self.builder.push_sample(text, slots, None, &mut self.recent);
         }
-        self.recent.push_text(text);
         self.mode = Mode::Resyncing(block_at, row + 1);
     }
 
@@ -128,7 +128,10 @@ impl Reader {
                 let error = EntryError { column: nul + 1, kind: ParseErrorKind::NulByte };
                 return Err(self.document.locate_last(error, line).into());
             }
-            entry => self.meta(line, entry),
+            entry => {
+                self.meta(line, entry);
+                self.check_n_series()?;
+            }
         }
         Ok(Next::At(at + n_bytes))
     }
@@ -161,9 +164,11 @@ impl Reader {
             if self.builder.is_full() {
                 self.close_block();
             }
-            let slots = self.recent.slots(derived);
-            self.builder.push_sample(text, slots, Some(derived.likeness), &self.recent);
-            self.recent.push_derived(text, derived);
+            self.slots.clear();
+            self.slots.extend_from_slice(self.recent.slots(derived));
+            let likeness = Some(derived.likeness);
+            self.builder.push_sample(text, &self.slots, likeness, &mut self.recent);
+            self.recent.decide_derived(derived);
             self.read.n_cold += 1;
         } else {
             self.recent.write_tokens(derived, &mut self.tokens);
@@ -212,7 +217,7 @@ impl Reader {
         if self.builder.is_full() {
             self.read.blocks.push(Arc::new(self.builder.close()));
         }
-        self.builder.push_opaque(slots);
+        self.builder.push_opaque(slots, &mut self.recent);
         self.read.values.push(value);
         self.document.pass_samples(1);
         self.check_n_series().map(|()| Some(end + 1))
@@ -238,7 +243,7 @@ impl Reader {
         if self.builder.is_full() {
             self.close_block();
         }
-        self.builder.push_opaque(&self.slots);
+        self.builder.push_opaque(&self.slots, &mut self.recent);
         self.stage(line);
         self.check_n_series()
     }
@@ -248,11 +253,8 @@ impl Reader {
         if self.builder.is_full() {
             self.close_block();
         }
-        if self.builder.push_sample(text, &self.slots, likeness, &self.recent) {
-            self.recent.push(text, &self.tokens, &self.slots);
-        } else {
-            self.recent.push_text(&[]);
-        }
+        self.builder.push_sample(text, &self.slots, likeness, &mut self.recent);
+        self.recent.decide(&self.tokens, &self.slots);
         self.read.n_cold += 1;
     }
 
@@ -290,8 +292,7 @@ impl Reader {
         if self.builder.is_full() {
             self.close_block();
         }
-        self.builder.push_meta(text, number, &self.recent);
-        self.recent.push_text(text);
+        self.builder.push_meta(text, number, &mut self.recent);
     }
 
     /// Find a line among the old rows: in the rest of the block at hand, or at the start of any.
