@@ -323,14 +323,20 @@ fn leave_out_of(family: &Family, group: &Group, merged: &mut Merged, stats: &mut
     // A counter or gauge may have a label of that name, too.
     let has_quantiles = matches!(family.meta.metric_type, None | Some(MetricType::Summary));
     let n_rows = |merged: &Merged, sample: &Sample| merged.n_rows[sample.slot as usize];
-    let is_bucket = |sample: &&Sample| sample.bound.label == BoundLabel::Le;
-    let most = group.samples.iter().filter(is_bucket).map(|s| n_rows(merged, s)).max();
+    // How many inputs there are, the last bucket tells, which each has, else their count.
+    let is_last = |sample: &&Sample| {
+        sample.bound.label == BoundLabel::Le && sample.bound.value == f64::INFINITY
+    };
+    let is_count = |sample: &&Sample| sample.suffix == Suffix::Count;
+    let samples = || group.samples.iter();
+    let telling = samples().find(is_last).or_else(|| samples().find(is_count));
+    let n_inputs = telling.map_or(0, |sample| n_rows(merged, sample));
     for sample in &group.samples {
         let dropped = match sample.bound.label {
             BoundLabel::Quantile if has_quantiles && n_rows(merged, sample) > 1 => {
                 &mut stats.n_quantiles_dropped
             }
-            BoundLabel::Le if Some(n_rows(merged, sample)) < most => &mut stats.n_buckets_dropped,
+            BoundLabel::Le if n_rows(merged, sample) < n_inputs => &mut stats.n_buckets_dropped,
             _ => continue,
         };
         *dropped += 1;

@@ -7,6 +7,9 @@ use crate::aggregate::family::Metadata;
 use crate::model::{Format, MetricType};
 use crate::parse::{Entry, unescape, unescape_help};
 
+/// The number of every line that says nothing of families.
+pub(super) const NOTHING: u32 = u32::MAX;
+
 /// What one line says.
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Statement {
@@ -42,7 +45,7 @@ impl MetaLines {
         text: &[u8],
         entry: Entry<'_>,
     ) -> u32 {
-        let Some(statement) = Statement::of(format, entry) else { return u32::MAX };
+        let Some(statement) = Statement::of(format, entry) else { return NOTHING };
         if let Some(&number) = this.numbers.get(text) {
             return number;
         }

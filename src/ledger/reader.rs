@@ -102,6 +102,8 @@ pub struct Reader {
     index: Option<Index>,
     /// Lines in a row that were not found among the old rows.
     n_missed: usize,
+    /// New blank lines and comments.
+    n_idle: usize,
     builder: BlockBuilder,
     recent: Recent,
     /// The distance beyond 1 at which a line could be derived last.
@@ -153,6 +155,7 @@ impl Reader {
             decoded: Decoded::default(),
             index: None,
             n_missed: 0,
+            n_idle: 0,
             builder: BlockBuilder::new(),
             recent: Recent::default(),
             good_back: 0,

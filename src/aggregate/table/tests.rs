@@ -164,6 +164,32 @@ fn buckets_not_every_input_has_are_left_out() {
 }
 
 #[test]
+fn a_line_that_comes_twice_costs_no_other_bucket() {
+    let mut fixture = Fixture::new(&[("h", MetricType::Histogram)]);
+    let (shown, stats) = fixture.publish(&[
+        (r#"h_bucket{le="1"}"#, 1.0),
+        (r#"h_bucket{le="1"}"#, 1.0),
+        (r#"h_bucket{le="+Inf"}"#, 3.0),
+        ("h_count", 3.0),
+    ]);
+    assert_eq!(shown, "h+_bucket {} 1 2\nh+_bucket {} +Inf 3\nh+_count {}  3");
+    assert_eq!(stats.n_buckets_dropped, 0);
+}
+
+#[test]
+fn buckets_without_a_last_one_are_held_against_the_count() {
+    let mut fixture = Fixture::new(&[("h", MetricType::Histogram)]);
+    let (shown, stats) = fixture.publish(&[
+        (r#"h_bucket{le="1"}"#, 1.0),
+        ("h_count", 3.0),
+        (r#"h_bucket{le="2"}"#, 1.0),
+        ("h_count", 3.0),
+    ]);
+    assert_eq!(shown, "h+_count {}  6");
+    assert_eq!(stats.n_buckets_dropped, 2);
+}
+
+#[test]
 fn metadata_follows_a_rename() {
     let mut fixture = Fixture::new(&[("h", MetricType::Histogram), ("g", MetricType::Gauge)]);
     let rows = fixture.rows(&[

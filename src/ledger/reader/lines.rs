@@ -3,7 +3,7 @@
 use super::{Mode, Next, ReadError, Reader};
 use crate::ledger::block::{Block, Likeness, RowKind};
 use crate::ledger::compare::same;
-use crate::ledger::meta::MetaLines;
+use crate::ledger::meta::{MetaLines, NOTHING};
 use crate::ledger::predict::{ValuePart, sample_value};
 use crate::ledger::recent::Derived;
 use crate::ledger::resync::Index;
@@ -13,6 +13,8 @@ use crate::model::number;
 use crate::parse::{Entry, EntryError, ParseErrorKind, check_labels};
 use std::sync::Arc;
 
+/// Blank lines and comments that are rows; a body of nothing else must not fill the memory.
+const IDLE_ROWS_MAX: usize = 10_000;
 /// After this many lines in a row that were not found, only each 16th is searched for in the block.
 const SEARCHES: usize = 8;
 
@@ -288,6 +290,12 @@ impl Reader {
         }
         let format = self.document.format();
         let number = MetaLines::number(&mut self.read.metas, format, text, entry);
+        if number == NOTHING {
+            self.n_idle += 1;
+            if self.n_idle > IDLE_ROWS_MAX {
+                return;
+            }
+        }
         self.read.meta_numbers.push(number);
         if self.builder.is_full() {
             self.close_block();
