@@ -145,7 +145,9 @@ fn metric_name_end(input: &[u8]) -> Option<usize> {
             return (at > 0).then_some(at);
         }
     }
-    None
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':');
+    at += input[at..].iter().position(|byte| !is_part(byte))?;
+    (at > 0).then_some(at)
 }
 
 /// Tokenise the labels from `start` on, which is behind the brace; gives the offset behind the
@@ -252,7 +254,8 @@ fn is_label_name(input: &[u8], start: usize, end: usize) -> bool {
         return false;
     };
     let Some(first) = chunk(input, start) else {
-        return false;
+        // Close to the end of the input.
+        return !input[start].is_ascii_digit() && is_name_rest(&input[start..end]);
     };
     let (names, digits) = name_masks(*first);
     let n_names = names.trailing_ones() as usize;
