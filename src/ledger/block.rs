@@ -87,6 +87,11 @@ impl Block {
         self.literals.get(..len).unwrap_or_default()
     }
 
+    /// How many of the first `row` rows are no samples.
+    pub(super) fn n_metas_before(&self, row: usize) -> usize {
+        self.heads[..row].iter().filter(|head| head.kind == RowKind::Meta).count()
+    }
+
     /// How many rows are samples.
     pub(super) fn n_samples(&self) -> usize {
         self.heads.len() - self.metas.len()
@@ -214,7 +219,7 @@ impl BlockBuilder {
         debug_assert!(self.is_empty());
         let heads = &block.heads[..n_rows];
         let n_literals: usize = heads.iter().map(|head| head.n_literals()).sum();
-        let n_metas = heads.iter().filter(|head| head.kind == RowKind::Meta).count();
+        let n_metas = block.n_metas_before(n_rows);
         self.heads.extend_from_slice(heads);
         self.literals.extend_from_slice(&block.literals[..n_literals]);
         self.slots.extend_from_slice(&block.slots[..(n_rows - n_metas) * n_outputs]);

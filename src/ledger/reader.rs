@@ -7,7 +7,7 @@ mod lines;
 
 use std::sync::Arc;
 
-use crate::ledger::block::{BACK_MAX, Block, BlockBuilder, Decoded, RowKind};
+use crate::ledger::block::{BACK_MAX, Block, BlockBuilder, Decoded};
 use crate::ledger::cold::{Cold, Found};
 use crate::ledger::commit::Base;
 use crate::ledger::predict::{Prediction, Stop};
@@ -348,8 +348,7 @@ impl Reader {
             return Ok(Next::NeedMore(at));
         };
         self.is_mid_entry = false;
-        let metas = block.heads[..prediction.row].iter().filter(|h| h.kind == RowKind::Meta);
-        self.read.meta_numbers.push(block.metas[metas.count()]);
+        self.read.meta_numbers.push(block.metas[block.n_metas_before(prediction.row)]);
         prediction.advance(block, at);
         self.mode = Mode::Predicting(block_at, prediction);
         if prediction.row == block.heads.len() {

@@ -79,7 +79,7 @@ impl Reader {
             self.close_block();
         }
         let text = self.decoded.text(row);
-        let n_metas = block.heads[..row].iter().filter(|head| head.kind == RowKind::Meta).count();
+        let n_metas = block.n_metas_before(row);
         if block.heads[row].kind == RowKind::Meta {
             let number = block.metas[n_metas];
             self.read.meta_numbers.push(number);
