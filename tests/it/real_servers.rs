@@ -208,6 +208,7 @@ fn corpus() -> PathBuf {
 /// One exposition with each family of a folder's files, taken from the first file that has it.
 ///
 /// A series that occurs twice is taken once: Prometheus keeps one of its values, weir their sum.
+/// Samples at time 0 are left out: to Prometheus that is 1970, to weir no timestamp.
 fn merged(format: Format, folder: &Path) -> Vec<u8> {
     let mut files: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -225,8 +226,9 @@ fn merged(format: Format, folder: &Path) -> Vec<u8> {
             continue;
         }
         for (line, entry) in entries(format, &text) {
-            let Some(Line { family, series }) = entry.flatten() else { continue };
+            let Some(Line { family, series, timestamp_ms }) = entry.flatten() else { continue };
             let is_new = series.is_none_or(|series| seen.insert(series));
+            let is_new = is_new && timestamp_ms.is_none_or(|timestamp_ms| timestamp_ms > 0);
             if taken.entry(family).or_insert_with(|| file.clone()) == &file && is_new {
                 body.extend_from_slice(line);
                 body.push(b'\n');
@@ -243,6 +245,7 @@ fn merged(format: Format, folder: &Path) -> Vec<u8> {
 struct Line {
     family: Vec<u8>,
     series: Option<Vec<Vec<u8>>>,
+    timestamp_ms: Option<i64>,
 }
 
 /// Each line with what it is: `None` where it cannot be read, `Some(None)` where it is a comment.
@@ -253,7 +256,7 @@ fn entries(format: Format, text: &[u8]) -> impl Iterator<Item = (&[u8], Option<O
         let entry = match parse_entry(format, &with_newline, &mut tokens) {
             Err(_) => None,
             Ok(Entry::Help { name, .. } | Entry::Type { name, .. } | Entry::Unit { name, .. }) => {
-                Some(Some(Line { family: family(name), series: None }))
+                Some(Some(Line { family: family(name), series: None, timestamp_ms: None }))
             }
             Ok(Entry::Sample) => {
                 let mut series: Vec<Vec<u8>> = tokens
@@ -263,7 +266,9 @@ fn entries(format: Format, text: &[u8]) -> impl Iterator<Item = (&[u8], Option<O
                     .collect();
                 series.sort();
                 series.push(tokens.name.of(line).to_vec());
-                Some(Some(Line { family: family(tokens.name.of(line)), series: Some(series) }))
+                let family = family(tokens.name.of(line));
+                let timestamp_ms = tokens.timestamp_ms;
+                Some(Some(Line { family, series: Some(series), timestamp_ms }))
             }
             Ok(_) => Some(None),
         };
