@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use crate::ledger::compare::{common_prefix, common_suffix};
+use crate::ledger::compare::{SLACK_BYTES, common_prefix, common_suffix};
 use crate::ledger::recent::Recent;
 
 /// Rows in a block at most.
@@ -72,7 +72,7 @@ impl Head {
 pub(super) struct Block {
     /// One a row.
     pub(super) heads: Box<[Head]>,
-    /// The literal bytes of all rows, one after the other.
+    /// The literal bytes of all rows, one after the other, and [`SLACK_BYTES`] zeros.
     pub(super) literals: Box<[u8]>,
     /// For each sample, one slot an output.
     pub(super) slots: Box<[u32]>,
@@ -328,6 +328,7 @@ impl BlockBuilder {
 
     /// The finished block; the builder is empty again.
     pub(super) fn close(&mut self) -> Block {
+        self.literals.extend_from_slice(&[0; SLACK_BYTES]);
         let block = Block {
             heads: self.heads.as_slice().into(),
             literals: self.literals.as_slice().into(),

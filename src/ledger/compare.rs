@@ -3,41 +3,95 @@
 //! `==` on slices calls the C library, whose `memcmp` is a byte loop in musl: there it would cost
 //! ten times the rest of a warm line. Arrays of a fixed size are compared inline.
 
+use wide::u8x16;
+
+/// Bytes that [`same_start`] likes to see behind what it compares.
+pub(super) const SLACK_BYTES: usize = 16;
+
 /// Whether two texts are equal.
 #[inline]
 pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    if a.len() < 32 {
-        return same_short(a, b);
-    }
-    let (chunks_a, chunks_b) = (a.as_chunks::<32>().0, b.as_chunks::<32>().0);
-    for (a, b) in chunks_a.iter().zip(chunks_b) {
-        if a != b {
-            return false;
-        }
-    }
-    // The last 32 bytes overlap what has been compared.
-    a.last_chunk::<32>() == b.last_chunk::<32>()
+    a.len() == b.len() && same_start(a, b, a.len())
 }
 
-/// Below 32 bytes: two overlapping pieces.
-#[inline]
-fn same_short(a: &[u8], b: &[u8]) -> bool {
-    if a.len() >= 16 {
-        return a.first_chunk::<16>() == b.first_chunk::<16>()
-            && a.last_chunk::<16>() == b.last_chunk::<16>();
+/// Whether two texts are equal in their first `n_bytes` bytes, which both have.
+///
+/// On known lines these comparisons are most of the work, and their lengths change from line to
+/// line: every branch on a length is guessed wrong now and then, which costs as much as comparing
+/// 400 bytes. So there are few, and bytes are rather compared twice: pieces overlap, and short
+/// texts are compared with what stands behind them, masked.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the call and its checks cost as much as the work")]
+pub(super) fn same_start(a: &[u8], b: &[u8], n_bytes: usize) -> bool {
+    if n_bytes <= 16 {
+        return match (a.first_chunk(), b.first_chunk()) {
+            (Some(a), Some(b)) => {
+                ((u8x16::new(*a) ^ u8x16::new(*b)) & mask(n_bytes)) == u8x16::ZERO
+            }
+            _ => same_short(a, b, n_bytes),
+        };
     }
-    if a.len() >= 8 {
-        return a.first_chunk::<8>() == b.first_chunk::<8>()
-            && a.last_chunk::<8>() == b.last_chunk::<8>();
+    let (Some(a), Some(b)) = (a.get(..n_bytes), b.get(..n_bytes)) else { return false };
+    if n_bytes <= 64 { same_medium(a, b) } else { same_long(a, b) }
+}
+
+/// Ones in the first `n_bytes` bytes, 16 at most.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "two instructions")]
+fn mask(n_bytes: usize) -> u8x16 {
+    const ONES_THEN_ZEROS: [u8; 32] = {
+        let mut bytes = [0; 32];
+        let mut at = 0;
+        while at < 16 {
+            bytes[at] = u8::MAX;
+            at += 1;
+        }
+        bytes
+    };
+    ONES_THEN_ZEROS[16 - n_bytes.min(16)..].first_chunk().map_or(u8x16::ZERO, |m| u8x16::new(*m))
+}
+
+/// At the end of a buffer, where there are no 16 bytes to be had.
+#[cold]
+fn same_short(a: &[u8], b: &[u8], n_bytes: usize) -> bool {
+    match (a.get(..n_bytes), b.get(..n_bytes)) {
+        (Some(a), Some(b)) => a.iter().zip(b).all(|(a, b)| a == b),
+        _ => false,
     }
-    if a.len() >= 4 {
-        return a.first_chunk::<4>() == b.first_chunk::<4>()
-            && a.last_chunk::<4>() == b.last_chunk::<4>();
+}
+
+/// From 16 to 64 bytes: four pieces of 16, wherever they overlap.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "no branch that is not always taken")]
+fn same_medium(a: &[u8], b: &[u8]) -> bool {
+    let last = a.len() - 16;
+    let second = last.min(16);
+    let piece = |at: usize| match (a[at..].first_chunk(), b[at..].first_chunk()) {
+        (Some(a), Some(b)) => u8x16::new(*a) ^ u8x16::new(*b),
+        _ => u8x16::MAX,
+    };
+    (piece(0) | piece(second) | piece(last - second) | piece(last)) == u8x16::ZERO
+}
+
+/// From 64 bytes on: pieces of 64, of which the last overlaps the one before.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+fn same_long(a: &[u8], b: &[u8]) -> bool {
+    let mut difference = u8x16::ZERO;
+    for (a, b) in a.as_chunks::<64>().0.iter().zip(b.as_chunks::<64>().0) {
+        difference |= difference_of(a, b);
     }
-    a.iter().zip(b).all(|(a, b)| a == b)
+    match (a.last_chunk(), b.last_chunk()) {
+        (Some(a), Some(b)) => (difference | difference_of(a, b)) == u8x16::ZERO,
+        _ => false,
+    }
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "twelve instructions")]
+fn difference_of(a: &[u8; 64], b: &[u8; 64]) -> u8x16 {
+    let (a, b) = (a.as_chunks::<16>().0, b.as_chunks::<16>().0);
+    a.iter().zip(b).fold(u8x16::ZERO, |all, (a, b)| all | (u8x16::new(*a) ^ u8x16::new(*b)))
 }
 
 /// How many bytes two texts have in common at their start.

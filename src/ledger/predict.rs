@@ -5,7 +5,7 @@
 //! Every byte of the line is compared with something proved; no hash is trusted.
 
 use crate::ledger::block::{BACK_MAX, Block, RowKind};
-use crate::ledger::compare::same;
+use crate::ledger::compare::same_start;
 use crate::ledger::staged::Staged;
 use crate::model::{Format, number};
 use crate::parse::parse_value_part;
@@ -65,30 +65,36 @@ impl Prediction {
     }
 
     /// Whether the line at `at` starts with the text of the next row, and how long that is.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the inner loop of a scrape")]
     pub(super) fn matches(&self, block: &Block, buffer: &[u8], at: usize) -> Option<usize> {
         let head = *block.heads.get(self.row)?;
-        let text = buffer.get(at..at + usize::from(head.len))?;
-        let (prefix, rest) = text.split_at_checked(usize::from(head.prefix))?;
-        let literals = block.literals.get(self.literal..self.literal + head.n_literals())?;
-        let (middle, suffix) = rest.split_at_checked(literals.len())?;
+        let (len, prefix) = (usize::from(head.len), usize::from(head.prefix));
+        let suffix = usize::from(head.suffix);
+        let line = buffer.get(at..)?;
+        // Each of the three is compared with all that stands behind it in sight.
+        if line.len() < len {
+            return None;
+        }
         if head.back > 0 {
             let row = self.row.wrapping_sub(usize::from(head.back));
-            let start = self.starts[row % BACK_MAX];
-            let len = usize::from(block.heads.get(row)?.len);
-            let reference = buffer.get(start..start + len)?;
-            let same_prefix = same(prefix, reference.get(..prefix.len())?);
-            if !same_prefix || !same(suffix, reference.get(len - suffix.len()..)?) {
+            let start = *self.starts.get(row % BACK_MAX)?;
+            let reference_len = usize::from(block.heads.get(row)?.len);
+            let reference = buffer.get(start..)?;
+            let reference_suffix = reference.get(reference_len.checked_sub(suffix)?..)?;
+            if !same_start(line, reference, prefix)
+                || !same_start(&line[len - suffix..], reference_suffix, suffix)
+            {
                 return None;
             }
         }
-        same(middle, literals).then_some(text.len())
+        let literals = block.literals.get(self.literal..)?;
+        same_start(&line[prefix..], literals, len - prefix - suffix).then_some(len)
     }
 
     /// Walk on through `block` from the line at `at`; values go to `read`.
     ///
     /// Gives where the walk stopped, and why.
-    #[inline]
     pub(super) fn walk(
         &mut self,
         format: Format,

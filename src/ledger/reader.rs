@@ -1,7 +1,8 @@
 //! Reading one body: lines in, staged rows out.
 //!
 //! Bytes are read where they lie. Only what a chunk cuts apart is copied: the unfinished line, and
-//! in the middle of a block the last 16 lines, which later rows may be compared with.
+//! in the middle of a block some lines on both sides of the cut, since rows are compared with up to
+//! 16 lines before.
 
 mod lines;
 
@@ -18,9 +19,9 @@ use crate::ledger::unordered::Known;
 use crate::model::Format;
 use crate::parse::{Document, ParseError, ParseErrorKind, SampleTokens};
 
-/// Bytes of a chunk that are copied behind what was left of the one before, to get to the end of a
-/// block, from where on the chunk is read where it lies.
-const TOP_UP_BYTES: usize = 32 << 10;
+/// Bytes of a chunk that are copied behind what was left of the one before, at first. As soon as the
+/// lines still needed are all among them, the chunk is read where it lies.
+const TOP_UP_BYTES: usize = 8 << 10;
 /// A new block with fewer rows than this is not closed at the end of an old one.
 const FEW_ROWS: usize = 16;
 
@@ -184,27 +185,35 @@ impl Reader {
     /// At the first line that is wrong; the reader is of no use then.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), ReadError> {
         let mut at = 0;
+        let mut top_up = TOP_UP_BYTES;
         while !self.carry.is_empty() {
-            let take = TOP_UP_BYTES.min(chunk.len() - at);
-            self.carry.extend_from_slice(&chunk[at..at + take]);
-            at += take;
+            let end = chunk.len().min(at + top_up);
+            top_up *= 2;
+            self.carry.extend_from_slice(&chunk[at..end]);
+            at = end;
             let carry = std::mem::take(&mut self.carry);
             let walked = self.walk(&carry, self.carry_at, false);
             self.carry = carry;
             self.carry_at = walked?;
-            let n_left = self.carry.len() - self.carry_at;
-            if self.is_between_blocks() && n_left <= take {
-                at -= n_left;
+            // Bytes of `carry` that are not those of `chunk`.
+            let n_before = self.carry.len() - at;
+            if self.keep_from(self.carry_at) >= n_before {
+                at = self.carry_at - n_before;
+                self.shift(n_before);
                 self.carry.clear();
-                self.carry_at = 0;
             } else if at == chunk.len() {
-                self.compact();
+                let from = self.keep_from(self.carry_at);
+                self.carry.drain(..from);
+                self.carry_at -= from;
+                self.shift(from);
                 return Ok(());
             }
         }
-        let rest = &chunk[at..];
-        let end = self.walk(rest, 0, false)?;
-        self.keep(rest, end);
+        let at = self.walk(chunk, at, false)?;
+        let from = self.keep_from(at);
+        self.carry.extend_from_slice(&chunk[from..]);
+        self.carry_at = at - from;
+        self.shift(from);
         Ok(())
     }
 
@@ -237,25 +246,7 @@ impl Reader {
         })
     }
 
-    /// Nothing read so far is needed to compare what comes.
-    fn is_between_blocks(&self) -> bool {
-        !matches!(self.mode, Mode::Predicting(_, Prediction { row: 1.., .. }))
-    }
-
-    /// Keep what the next chunk needs of a buffer that is gone soon.
-    fn keep(&mut self, buffer: &[u8], at: usize) {
-        let from = self.keep_from(at);
-        self.carry.extend_from_slice(&buffer[from..]);
-        self.shift(at, from);
-    }
-
-    /// The same for the buffer that stays.
-    fn compact(&mut self) {
-        let from = self.keep_from(self.carry_at);
-        self.carry.drain(..from);
-        self.shift(self.carry_at, from);
-    }
-
+    /// From where on the next lines need what has been read, the first of them being at `at`.
     fn keep_from(&self, at: usize) -> usize {
         match &self.mode {
             Mode::Predicting(_, prediction) => prediction.keep_from(at),
@@ -263,8 +254,8 @@ impl Reader {
         }
     }
 
-    fn shift(&mut self, at: usize, n_bytes: usize) {
-        self.carry_at = at - n_bytes;
+    /// What has been read now starts `n_bytes` bytes later.
+    fn shift(&mut self, n_bytes: usize) {
         if let Mode::Predicting(_, prediction) = &mut self.mode {
             prediction.shift(n_bytes);
         }
