@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use crate::ledger::compare::{SLACK_BYTES, common_prefix, common_suffix};
-use crate::ledger::recent::Recent;
+use crate::ledger::recent::{Derived, Recent};
 
 /// Rows in a block at most.
 pub(super) const BLOCK_ROWS: usize = 128;
@@ -163,6 +163,13 @@ pub(super) struct Likeness {
 }
 
 impl Likeness {
+    /// Whether it is so.
+    fn holds(self, text: &[u8], reference: &[u8]) -> bool {
+        self.prefix + self.suffix <= text.len().min(reference.len())
+            && text[..self.prefix] == reference[..self.prefix]
+            && text[text.len() - self.suffix..] == reference[reference.len() - self.suffix..]
+    }
+
     fn head(self, text: &[u8]) -> Head {
         let narrow = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
         Head {
@@ -226,7 +233,7 @@ impl BlockBuilder {
         self.metas.extend_from_slice(&block.metas[..n_metas]);
     }
 
-    /// Add a sample, known to be like an earlier row or like one of the recent lines.
+    /// Add a sample, which may be known to be derived from one of the recent lines.
     ///
     /// Every row goes to `recent` too, with the text that is kept of it, since later rows are
     /// written as differences from there.
@@ -234,12 +241,12 @@ impl BlockBuilder {
         &mut self,
         text: &[u8],
         slots: &[u32],
-        likeness: Option<Likeness>,
+        derived: Option<&Derived>,
         recent: &mut Recent,
     ) {
         let is_kept = u16::try_from(text.len()).is_ok() && memchr::memchr(b'\n', text).is_none();
         if is_kept {
-            let head = self.encode_like(text, likeness, recent);
+            let head = self.encode_derived(text, derived, recent);
             self.push(Head { kind: RowKind::Sample, ..head }, text, recent);
             self.slots.extend_from_slice(slots);
         } else {
@@ -274,13 +281,26 @@ impl BlockBuilder {
     }
 
     /// Find a row to refer to where one is known to be alike.
-    fn encode_like(&mut self, text: &[u8], likeness: Option<Likeness>, recent: &Recent) -> Head {
-        let Some(known) = likeness.filter(|known| known.back <= self.len()) else {
-            return self.encode(text, recent);
-        };
-        let mut best = known.head(text);
+    fn encode_derived(&mut self, text: &[u8], derived: Option<&Derived>, recent: &Recent) -> Head {
+        let known = derived.and_then(|derived| {
+            let original = *self.heads.get(self.len().checked_sub(derived.likeness.back)?)?;
+            Some((derived, original))
+        });
+        let Some((derived, original)) = known else { return self.encode(text, recent) };
+        let mut best = derived.likeness.head(text);
         if best.n_literals() > FEW_LITERAL_BYTES {
-            self.try_back(recent, text, 1, &mut best);
+            match recent.likeness_to_previous(text, derived, &original) {
+                Some(likeness) => {
+                    let head = likeness.head(text);
+                    debug_assert!(likeness.holds(text, recent.text(1)));
+                    if head.n_literals() < best.n_literals() {
+                        best = head;
+                    }
+                }
+                None => {
+                    self.try_back(recent, text, 1, &mut best);
+                }
+            }
         }
         best
     }

@@ -99,21 +99,24 @@ fn difference_of(a: &[u8; 64], b: &[u8; 64]) -> u8x16 {
 pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let n_bytes = a.len().min(b.len());
     let (a, b) = (&a[..n_bytes], &b[..n_bytes]);
-    let mut at = 0;
-    for (a, b) in a.as_chunks::<32>().0.iter().zip(b.as_chunks::<32>().0) {
-        if a != b {
-            break;
+    let ((chunks_a, rest_a), (chunks_b, rest_b)) = (a.as_chunks::<64>(), b.as_chunks::<64>());
+    for (at, (a, b)) in chunks_a.iter().zip(chunks_b).enumerate() {
+        if difference_of(a, b) != u8x16::ZERO {
+            return at * 64 + unequal(a, b).trailing_zeros() as usize;
         }
-        at += 32;
     }
-    for (a, b) in a[at..].as_chunks::<8>().0.iter().zip(b[at..].as_chunks::<8>().0) {
+    if let (Some(a), Some(b)) = (a.last_chunk(), b.last_chunk()) {
+        // The last 64 bytes, of which those compared already are equal.
+        return (n_bytes - 64 + unequal(a, b).trailing_zeros() as usize).min(n_bytes);
+    }
+    let ((words_a, bytes_a), (words_b, bytes_b)) = (rest_a.as_chunks(), rest_b.as_chunks());
+    for (at, (a, b)) in words_a.iter().zip(words_b).enumerate() {
         let difference = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
         if difference != 0 {
-            return at + difference.trailing_zeros() as usize / 8;
+            return at * 8 + difference.trailing_zeros() as usize / 8;
         }
-        at += 8;
     }
-    at + a[at..].iter().zip(&b[at..]).take_while(|(a, b)| a == b).count()
+    words_a.len() * 8 + bytes_a.iter().zip(bytes_b).take_while(|(a, b)| a == b).count()
 }
 
 /// How many bytes two texts have in common at their end.
@@ -121,17 +124,34 @@ pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
 pub(super) fn common_suffix(a: &[u8], b: &[u8]) -> usize {
     let n_bytes = a.len().min(b.len());
     let (a, b) = (&a[a.len() - n_bytes..], &b[b.len() - n_bytes..]);
-    let mut n_same = 0;
-    let (rest_a, chunks_a) = a.as_rchunks::<8>();
-    let (rest_b, chunks_b) = b.as_rchunks::<8>();
-    for (a, b) in chunks_a.iter().zip(chunks_b).rev() {
+    let ((rest_a, chunks_a), (rest_b, chunks_b)) = (a.as_rchunks::<64>(), b.as_rchunks::<64>());
+    for (at, (a, b)) in chunks_a.iter().zip(chunks_b).rev().enumerate() {
+        if difference_of(a, b) != u8x16::ZERO {
+            return at * 64 + unequal(a, b).leading_zeros() as usize;
+        }
+    }
+    if let (Some(a), Some(b)) = (a.first_chunk(), b.first_chunk()) {
+        return (n_bytes - 64 + unequal(a, b).leading_zeros() as usize).min(n_bytes);
+    }
+    let ((bytes_a, words_a), (bytes_b, words_b)) = (rest_a.as_rchunks(), rest_b.as_rchunks());
+    for (at, (a, b)) in words_a.iter().zip(words_b).rev().enumerate() {
         let difference = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
         if difference != 0 {
-            return n_same + difference.leading_zeros() as usize / 8;
+            return at * 8 + difference.leading_zeros() as usize / 8;
         }
-        n_same += 8;
     }
-    n_same + rest_a.iter().rev().zip(rest_b.iter().rev()).take_while(|(a, b)| a == b).count()
+    let bytes = bytes_a.iter().rev().zip(bytes_b.iter().rev());
+    words_a.len() * 8 + bytes.take_while(|(a, b)| a == b).count()
+}
+
+/// A bit for each byte: 1 where they differ. The lowest bit is that of the first byte.
+#[inline]
+fn unequal(a: &[u8; 64], b: &[u8; 64]) -> u64 {
+    let (a, b) = (a.as_chunks::<16>().0, b.as_chunks::<16>().0);
+    a.iter().zip(b).rev().fold(0, |bits, (a, b)| {
+        let equal = u8x16::new(*a).simd_eq(u8x16::new(*b)).to_bitmask();
+        bits << 16 | u64::from(!equal & 0xffff)
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Such a line need not be parsed: its labels are those of the recent line but for the one value.
 //! And where no rule looks at that value and every output deletes it, it feeds the same slots.
 
-use crate::ledger::block::{BACK_MAX, Likeness};
+use crate::ledger::block::{BACK_MAX, Head, Likeness};
 use crate::ledger::compare::{common_prefix, same};
 use crate::model::Span;
 use crate::parse::SampleTokens;
@@ -20,6 +20,8 @@ struct Line {
     is_decided: bool,
     tokens: SampleTokens,
     slots: Vec<u32>,
+    /// What it was derived from, if it feeds the same slots.
+    from: Option<Derived>,
 }
 
 /// The last lines, as many as a row may refer back.
@@ -50,6 +52,7 @@ impl Recent {
         line.text.clear();
         line.text.extend_from_slice(text);
         line.is_decided = false;
+        line.from = None;
         self.n_lines += 1;
     }
 
@@ -68,6 +71,7 @@ impl Recent {
         let from = to.wrapping_sub(derived.likeness.back) % N_LINES;
         if let Ok([from, to]) = self.lines.get_disjoint_mut([from, to % N_LINES]) {
             to.is_decided = !to.text.is_empty();
+            to.from = Some(*derived);
             derived.copy_parts(&from.tokens, &mut to.tokens);
             to.slots.clear();
             to.slots.extend_from_slice(&from.slots);
@@ -77,6 +81,35 @@ impl Recent {
     /// The text of the line `back` lines before; empty if there is none.
     pub(super) fn text(&self, back: usize) -> &[u8] {
         &self.line(back).text
+    }
+
+    /// What the line `text`, which is `derived`, has in common with the line before it, told from
+    /// what their originals have in common: `head` is how the one's was written.
+    ///
+    /// Where a histogram is like the one before it but for a path, each of its lines differs from
+    /// the line before as the same two lines differed there. So they need not be compared.
+    pub(super) fn likeness_to_previous(
+        &self,
+        text: &[u8],
+        derived: &Derived,
+        head: &Head,
+    ) -> Option<Likeness> {
+        let previous = self.line(1);
+        let from = previous.from?;
+        let original = self.line(derived.likeness.back);
+        let value = original.tokens.labels.get(derived.label)?.value;
+        let (start, old_end) = (value.start as usize, value.end as usize);
+        let is_same_change = from.likeness.back == derived.likeness.back
+            && from.label == derived.label
+            && from.value_end == derived.value_end
+            && previous.tokens.labels.get(derived.label)?.value.start == value.start
+            && same(text.get(start..derived.value_end)?, previous.text.get(start..from.value_end)?);
+        let prefix = usize::from(head.prefix);
+        if !is_same_change || head.back != 1 || prefix < old_end {
+            return None;
+        }
+        let prefix = prefix - old_end + derived.value_end;
+        Some(Likeness { back: 1, prefix, suffix: head.suffix.into() })
     }
 
     /// The slots of the line `derived` is derived from.

@@ -1,7 +1,7 @@
 //! The slow half of reading: lines that were not predicted.
 
 use super::{Mode, Next, ReadError, Reader};
-use crate::ledger::block::{Block, Likeness, RowKind};
+use crate::ledger::block::{Block, RowKind};
 use crate::ledger::compare::same;
 use crate::ledger::meta::{MetaLines, NOTHING};
 use crate::ledger::predict::{ValuePart, sample_value};
@@ -168,15 +168,14 @@ impl Reader {
             }
             self.slots.clear();
             self.slots.extend_from_slice(self.recent.slots(derived));
-            let likeness = Some(derived.likeness);
-            self.builder.push_sample(text, &self.slots, likeness, &mut self.recent);
+            self.builder.push_sample(text, &self.slots, Some(derived), &mut self.recent);
             self.recent.decide_derived(derived);
             self.read.n_cold += 1;
         } else {
             self.recent.write_tokens(derived, &mut self.tokens);
             self.slots.clear();
             self.cold.decide(text, &self.tokens, &mut self.slots);
-            self.add_row(text, Some(derived.likeness));
+            self.add_row(text, Some(derived));
         }
         self.check_n_series()
     }
@@ -251,11 +250,11 @@ impl Reader {
     }
 
     /// Add a new row, of which the parts are in `tokens` and the slots in `slots`.
-    fn add_row(&mut self, text: &[u8], likeness: Option<Likeness>) {
+    fn add_row(&mut self, text: &[u8], derived: Option<&Derived>) {
         if self.builder.is_full() {
             self.close_block();
         }
-        self.builder.push_sample(text, &self.slots, likeness, &mut self.recent);
+        self.builder.push_sample(text, &self.slots, derived, &mut self.recent);
         self.recent.decide(&self.tokens, &self.slots);
         self.read.n_cold += 1;
     }
