@@ -289,7 +289,7 @@ impl BlockBuilder {
         let Some((derived, original)) = known else { return self.encode(text, recent) };
         let mut best = derived.likeness.head(text);
         if best.n_literals() > FEW_LITERAL_BYTES {
-            match recent.likeness_to_previous(text, derived, &original) {
+            match recent.likeness_to_previous(text, derived, original) {
                 Some(likeness) => {
                     let head = likeness.head(text);
                     debug_assert!(likeness.holds(text, recent.text(1)));

@@ -36,8 +36,7 @@ pub(super) fn same_start(a: &[u8], b: &[u8], n_bytes: usize) -> bool {
 }
 
 /// Ones in the first `n_bytes` bytes, 16 at most.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "two instructions")]
+#[inline]
 fn mask(n_bytes: usize) -> u8x16 {
     const ONES_THEN_ZEROS: [u8; 32] = {
         let mut bytes = [0; 32];

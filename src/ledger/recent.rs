@@ -27,7 +27,7 @@ struct Line {
 /// The last lines, as many as a row may refer back.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    lines: [Line; N_LINES],
+    lines: Box<[Line; N_LINES]>,
     /// How many there have been.
     n_lines: usize,
 }
@@ -92,7 +92,7 @@ impl Recent {
         &self,
         text: &[u8],
         derived: &Derived,
-        head: &Head,
+        head: Head,
     ) -> Option<Likeness> {
         let previous = self.line(1);
         let from = previous.from?;
