@@ -3,16 +3,19 @@
 //! The listener and the signal to stop are arguments, so tests bind port 0 and decide when it ends.
 
 use crate::http::Body;
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io::{self, Write as _};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -145,11 +148,17 @@ where
     F: Future<Output = Response<Body>>,
 {
     drop(stream.set_nodelay(true));
-    let is_mid_head = Arc::new(AtomicBool::new(false));
-    let io = Unstalled::new(stream, limits.stall_time_max, Arc::clone(&is_mid_head));
+    let progress = Arc::new(Progress::default());
+    let io = Unstalled::new(stream, limits.stall_time_max, Arc::clone(&progress));
+    let answered = Arc::clone(&progress);
     let service = service_fn(move |request| {
+        answered.set(Progress::ANSWERING);
+        let body_ends = EndOfBody(Arc::clone(&answered));
         let response = handler(request);
-        async move { Ok::<_, Infallible>(response.await) }
+        async move {
+            let response = response.await;
+            Ok::<_, Infallible>(response.map(|body| Answer { body, _ends: body_ends }))
+        }
     });
     let mut connection = pin!(
         http1::Builder::new()
@@ -162,13 +171,19 @@ where
         ended = connection.as_mut() => ended,
         _ = stopping.changed() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            // Goes on only for an answer: what has come of another request's head is dropped.
+            let ended = poll_fn(|cx| match connection.as_mut().poll(cx) {
+                Poll::Ready(ended) => Poll::Ready(Some(ended)),
+                Poll::Pending if progress.is_answering() => Poll::Pending,
+                Poll::Pending => Poll::Ready(None),
+            });
+            ended.await?
         }
     };
     let error = ended.err()?;
     if error.is_timeout() {
         // The same timer closes connections that are merely idle.
-        is_mid_head.load(Ordering::Relaxed).then_some(ConnectionEvent::HeaderTimeout)
+        progress.is_mid_head.load(Ordering::Relaxed).then_some(ConnectionEvent::HeaderTimeout)
     } else if is_stall(&error) {
         Some(ConnectionEvent::Stalled)
     } else {
@@ -199,20 +214,86 @@ impl<F: Fn()> Drop for OnDrop<F> {
     }
 }
 
+/// How far a connection is, as its service, the body of its answer and its socket see it.
+#[derive(Debug, Default)]
+struct Progress {
+    answer: AtomicU8,
+    /// Whether something was read since the last write: the head of a request has begun.
+    is_mid_head: AtomicBool,
+}
+
+impl Progress {
+    /// No request is under way; one may be arriving.
+    const WAITING: u8 = 0;
+    /// A request has come, and its answer is not all made.
+    const ANSWERING: u8 = 1;
+    /// The answer is all made, and not all sent.
+    const FLUSHING: u8 = 2;
+
+    fn set(&self, state: u8) {
+        self.answer.store(state, Ordering::Relaxed);
+    }
+
+    fn is_answering(&self) -> bool {
+        self.answer.load(Ordering::Relaxed) != Self::WAITING
+    }
+
+    /// Everything that was written is with the system: an answer that is all made is over.
+    fn flushed(&self) {
+        let (from, to) = (Self::FLUSHING, Self::WAITING);
+        // In any other state there is nothing to change.
+        self.answer.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).ok();
+    }
+}
+
+/// Tells, when it is dropped, that no more of an answer will be made.
+struct EndOfBody(Arc<Progress>);
+
+impl Drop for EndOfBody {
+    fn drop(&mut self) {
+        self.0.set(Progress::FLUSHING);
+    }
+}
+
+/// A body that tells when it is over.
+struct Answer {
+    body: Body,
+    _ends: EndOfBody,
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// A socket of which a write that makes no progress for too long fails.
 struct Unstalled {
     inner: TcpStream,
     time_max: Duration,
     is_waiting: bool,
     deadline: Pin<Box<Sleep>>,
-    /// Whether something was read since the last write: the head of a request has begun.
-    is_mid_head: Arc<AtomicBool>,
+    progress: Arc<Progress>,
 }
 
 impl Unstalled {
-    fn new(inner: TcpStream, time_max: Duration, is_mid_head: Arc<AtomicBool>) -> Self {
+    fn new(inner: TcpStream, time_max: Duration, progress: Arc<Progress>) -> Self {
         let deadline = Box::pin(tokio::time::sleep(time_max));
-        Self { inner, time_max, is_waiting: false, deadline, is_mid_head }
+        Self { inner, time_max, is_waiting: false, deadline, progress }
     }
 
     fn check<T>(
@@ -220,7 +301,7 @@ impl Unstalled {
         cx: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        self.is_mid_head.store(false, Ordering::Relaxed);
+        self.progress.is_mid_head.store(false, Ordering::Relaxed);
         if written.is_ready() {
             self.is_waiting = false;
             return written;
@@ -245,7 +326,7 @@ impl AsyncRead for Unstalled {
         let n_before = buf.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
         if buf.filled().len() > n_before {
-            self.is_mid_head.store(true, Ordering::Relaxed);
+            self.progress.is_mid_head.store(true, Ordering::Relaxed);
         }
         Poll::Ready(Ok(()))
     }
@@ -275,7 +356,9 @@ impl AsyncWrite for Unstalled {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+        self.progress.flushed();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -2,7 +2,7 @@
 
 use crate::support::{FakeTarget, Reply, get, gzip};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 
 fn weir() -> Command {
@@ -186,6 +186,20 @@ fn fix_f6_h8_the_port_is_logged_and_sigterm_is_a_clean_end() {
         assert_eq!(code, Some(0), "{log}");
         assert!(log.contains("level=info msg=\"Starting server.\""), "{log}");
     }
+}
+
+/// FIX-H8: half a request keeps no process from ending well.
+#[test]
+fn fix_h8_half_a_head_at_sigterm_is_a_clean_end() {
+    let target = FakeTarget::text("a 1\n");
+    let process = Process::start(weir().args(["-H", &target.url(), "-p", "0"]));
+    let mut half = TcpStream::connect(process.address).unwrap();
+    half.write_all(b"GET /metrics HT").unwrap();
+    // Connections are taken in order: this one's answer tells that the other was taken.
+    assert_eq!(process.get("/-/healthy").status, 200);
+    process.signal("TERM");
+    let (code, log) = process.end();
+    assert_eq!(code, Some(0), "{log}");
 }
 
 /// FIX-F5: any log level starts; one that is not known is told.
