@@ -17,6 +17,7 @@
 mod analyze;
 mod expose;
 mod flight;
+mod own;
 mod page;
 mod route;
 mod scrapes;
@@ -37,7 +38,6 @@ use crate::http::server::{ConnectionEvent, Drain, ServerLimits, serve};
 use crate::ledger::ReadLimits;
 use crate::source::Target;
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -230,16 +230,14 @@ impl Gate {
             Route::Analyze => self.analyze(request).await,
             Route::Healthy => Ok(text(StatusCode::OK, "weir is healthy.\n".to_owned())),
             Route::Ready => Ok(self.ready()),
-            Route::OwnMetrics => {
-                Ok(typed(StatusCode::OK, metrics::CONTENT_TYPE, self.metrics.encode()))
-            }
+            Route::OwnMetrics => self.own_metrics(request),
         }
     }
 
     /// Answer HEAD without asking the target: only what is known anyway can be told.
     fn head(&self, route: &Route, request: &Request<Incoming>) -> Result<Response<Body>, Problem> {
         match route {
-            Route::Metrics => Ok(expose::head(request.headers())),
+            Route::Metrics | Route::OwnMetrics => Ok(expose::head(request.headers())),
             Route::Subset(name) => {
                 self.subset(name, request)?;
                 Ok(expose::head(request.headers()))
@@ -249,8 +247,17 @@ impl Gate {
                 Ok(text(StatusCode::OK, String::new()))
             }
             Route::Ready => Ok(self.ready()),
-            Route::OwnMetrics => Ok(typed(StatusCode::OK, metrics::CONTENT_TYPE, String::new())),
         }
+    }
+
+    fn own_metrics(&self, request: &Request<Incoming>) -> Result<Response<Body>, Problem> {
+        let read = own::snapshot(&self.metrics.encode(), self.random);
+        let snapshot = read.inspect_err(|error| {
+            let error = error.to_string();
+            tracing::error!(error, "weir's own metrics are malformed, please report this.");
+        });
+        let snapshot = snapshot.ok().flatten().ok_or(Problem::Internal)?;
+        Ok(expose::exposition(snapshot, request.headers(), None))
     }
 
     fn index(&self) -> Response<Body> {

@@ -29,10 +29,10 @@ pub enum Problem {
         /// How long ago.
         age_secs: u64,
     },
-    /// No target gave anything: one line each.
-    #[error("Error getting any metrics from upstream:\n{}", lines.join("\n"))]
+    /// No target gave anything: on one line if there is one, else a line each.
+    #[error("Error getting any metrics from upstream:{}{}", before(lines), lines.join("\n"))]
     UpstreamFailed {
-        /// Target and reason, one a line.
+        /// Target and reason of each.
         lines: Vec<String>,
         /// Whether time ran out.
         is_timeout: bool,
@@ -62,6 +62,10 @@ impl Problem {
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
+}
+
+fn before(lines: &[String]) -> &'static str {
+    if lines.len() == 1 { " " } else { "\n" }
 }
 
 /// Answer a problem.
@@ -113,6 +117,17 @@ mod tests {
         ] {
             assert_eq!(answer(&problem).status().as_u16(), status, "{problem}");
         }
+    }
+
+    #[test]
+    fn a_failed_target_is_told_on_one_line_and_several_on_a_line_each() {
+        let told = |lines: &[&str]| {
+            let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+            Problem::UpstreamFailed { lines, is_timeout: false }.to_string()
+        };
+        assert_eq!(told(&["h: x"]), "Error getting any metrics from upstream: h: x");
+        let two = "Error getting any metrics from upstream:\nh: x\ni: y";
+        assert_eq!(told(&["h: x", "i: y"]), two);
     }
 
     #[test]

@@ -213,15 +213,15 @@ fn fix_o1_own_metrics_tell_what_was_done() {
     assert_eq!(gate.get("/metrics").status, 200);
     for (series, value) in [
         (up.as_str(), "1"),
-        (&format!("weir_target_samples{instance}"), "3.0"),
-        (&format!("weir_target_body_bytes{instance}"), &format!("{}.0", BODY.len())),
+        (&format!("weir_target_samples{instance}"), "3"),
+        (&format!("weir_target_body_bytes{instance}"), &format!("{}", BODY.len())),
         (&format!("weir_scrapes_total{instance}"), "1"),
-        (&format!("weir_target_last_success_timestamp_seconds{instance}"), "1700000000.123"),
-        ("weir_dropped_samples_total{subset=\"\"}", "1"),
-        ("weir_rule_dropped_samples{subset=\"\",rule=\"0\"}", "1.0"),
-        ("weir_output_series{subset=\"\"}", "2.0"),
-        ("weir_output_series{subset=\"s\"}", "3.0"),
-        ("weir_http_requests_total{endpoint=\"/metrics\",code=\"200\"}", "1"),
+        (&format!("weir_target_last_success_timestamp_seconds{instance}"), "1.700000000123e+09"),
+        ("weir_dropped_samples_total", "1"),
+        ("weir_rule_dropped_samples{rule=\"0\"}", "1"),
+        ("weir_output_series", "2"),
+        ("weir_output_series{subset=\"s\"}", "3"),
+        ("weir_http_requests_total{code=\"200\",endpoint=\"/metrics\"}", "1"),
     ] {
         assert_eq!(gate.own_metric(series), value, "{series}");
     }
@@ -231,4 +231,34 @@ fn fix_o1_own_metrics_tell_what_was_done() {
         format!("weir_scrape_failures_total{{instance=\"{}\",reason=\"status\"}}", target.address);
     assert_eq!(gate.own_metric(&failures), "1");
     assert!(!gate.get("/metrics").text().contains("weir_"));
+}
+
+/// Own metrics are negotiated like any others, and an odd subset name is no trouble.
+#[test]
+fn own_metrics_are_negotiated() {
+    let target = FakeTarget::text(BODY);
+    let gate =
+        TestGate::new(&target.url(), "{metric_relabel_configs: [], \"a\\\"b\\\\\\n{}é\": []}");
+    assert_eq!(gate.get("/metrics").status, 200);
+    let reply = gate.get("/-/metrics");
+    let text = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some(text)));
+    for line in [
+        "# TYPE weir_scrapes_total counter\n",
+        "# TYPE weir_build_info gauge\n",
+        "weir_scrape_duration_seconds_bucket{le=\"+Inf\"} 1\n",
+        "weir_output_series{subset=\"a\\\"b\\\\\\n{}é\"} 3\n",
+    ] {
+        assert!(reply.text().contains(line), "{line:?} is not in {}", reply.text());
+    }
+    assert!(!reply.text().contains("# EOF"));
+
+    let open = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores";
+    let accept = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
+    let reply = gate.ask("/-/metrics", accept);
+    assert_eq!(reply.header("content-type"), Some(open));
+    assert!(reply.text().contains("# TYPE weir_scrapes counter\n"), "{}", reply.text());
+    assert!(reply.text().ends_with("# EOF\n"));
+    let head = request(gate.address, "HEAD", "/-/metrics", accept);
+    assert_eq!((head.header("content-type"), head.body.len()), (Some(open), 0));
 }

@@ -1,0 +1,34 @@
+//! `/-/metrics`: weir's own metrics, in what the asker accepts.
+//!
+//! They are read as a target's body would be, so that one negotiation and one renderer serve both.
+
+use crate::aggregate::merge::MergePolicy;
+use crate::aggregate::snapshot::Snapshot;
+use crate::engine::{Engine, EngineConfig, OutputConfig};
+use crate::ledger::{ReadError, ReadLimits};
+use crate::model::{FingerprintKey, Format};
+use crate::relabel::Rules;
+use std::sync::Arc;
+
+/// What weir says of itself is as long as it is.
+const UNLIMITED: ReadLimits =
+    ReadLimits { line_bytes_max: usize::MAX, series_max: usize::MAX, labels_max: usize::MAX };
+
+/// Read weir's own metrics, an OpenMetrics document.
+///
+/// # Errors
+///
+/// The document is malformed, which is a bug; `None` is one as well.
+pub(super) fn snapshot(
+    document: &str,
+    random: fn() -> u64,
+) -> Result<Option<Arc<Snapshot>>, ReadError> {
+    let outputs = vec![OutputConfig { name: String::new(), rules: Rules::default() }];
+    let config = EngineConfig { outputs, limits: UNLIMITED, policy: MergePolicy::Typed };
+    let mut engine = Engine::new(config, FingerprintKey::new(random), 1);
+    let mut reader = engine.reader(0, Format::OpenMetrics);
+    reader.push(document.as_bytes())?;
+    let read = reader.finish()?;
+    engine.commit(0, read);
+    Ok(engine.publish().into_iter().next().map(|output| output.snapshot))
+}
