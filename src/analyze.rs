@@ -15,7 +15,7 @@ mod savings;
 mod tally;
 mod texts;
 
-pub use report::{LabelReport, MetricReport, PreviewReport, Report, Totals};
+pub use report::{LabelReport, MetricReport, PreviewReport, Report, Totals, escaped};
 
 use crate::analyze::preview::Preview;
 use crate::analyze::report::Families;
@@ -70,7 +70,8 @@ impl Analyzer {
     /// Also find out what `rules` would leave.
     #[must_use]
     pub fn with_rules(mut self, rules: Rules) -> Self {
-        self.count.preview = Some(Preview::new(rules, self.count.key));
+        let is_with_savings = self.count.tally.has_rows();
+        self.count.preview = Some(Preview::new(rules, self.count.key, is_with_savings));
         self
     }
 

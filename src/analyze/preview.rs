@@ -30,7 +30,7 @@ pub(super) struct Preview {
 }
 
 impl Preview {
-    pub(super) fn new(rules: Rules, key: HashKey) -> Self {
+    pub(super) fn new(rules: Rules, key: HashKey, is_with_savings: bool) -> Self {
         Self {
             rules,
             scratch: Scratch::default(),
@@ -38,7 +38,7 @@ impl Preview {
             text: Vec::new(),
             key,
             seen: HashTable::new(),
-            tally: Tally::new(false),
+            tally: Tally::new(is_with_savings),
             n_dropped: 0,
             n_nameless: 0,
             merged: HashMap::new(),
@@ -52,8 +52,11 @@ impl Preview {
             return;
         };
         if self.labels.metric_name().is_empty() {
+            // As the gate does.
             self.n_nameless += 1;
-            return;
+            self.text.clear();
+            unescape(tokens.name.of(line), &mut self.text);
+            self.labels.set(METRIC_NAME, &self.text);
         }
         if self.is_new() {
             self.tally.series(&self.labels);

@@ -1,5 +1,6 @@
 //! What was found, in order, and as text.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 
@@ -60,7 +61,7 @@ pub struct LabelReport {
     pub name: String,
     /// How many different values it has.
     pub n_values: usize,
-    /// The values, sorted, if they are few.
+    /// The values, sorted and as they are, if they are few.
     pub values: Vec<String>,
     /// How many series would remain without it, if they were counted.
     pub n_series_without: Option<usize>,
@@ -71,7 +72,7 @@ pub struct LabelReport {
 pub struct PreviewReport {
     /// Samples the rules drop.
     pub n_dropped: usize,
-    /// Samples the rules leave without a metric name, which are dropped too.
+    /// Samples of which the rules remove the metric name, and which keep it, as in the gate.
     pub n_nameless: usize,
     /// What is left; each series counts once, however many were merged into it.
     pub report: Box<Report>,
@@ -114,11 +115,12 @@ impl Report {
     /// When `out` fails.
     pub fn write_text(&self, out: &mut impl io::Write) -> io::Result<()> {
         for metric in &self.metrics {
-            writeln!(out, "\n{} {}", metric.n_samples, metric.name)?;
+            writeln!(out, "\n{} {}", metric.n_samples, escaped(&metric.name))?;
             for label in &metric.labels {
-                write!(out, "  {} {}", label.n_values, label.name)?;
+                write!(out, "  {} {}", label.n_values, escaped(&label.name))?;
                 if label.n_values <= LISTED_MAX {
-                    write!(out, " [{}]", label.values.join(", "))?;
+                    let values: Vec<_> = label.values.iter().map(|value| escaped(value)).collect();
+                    write!(out, " [{}]", values.join(", "))?;
                 }
                 writeln!(out)?;
             }
@@ -147,7 +149,7 @@ impl MetricReport {
         labels.sort_by(|a, b| b.n_values.cmp(&a.n_values).then_with(|| a.name.cmp(&b.name)));
         let family = families.of_sample(name);
         Self {
-            name: escaped(name),
+            name: lossy(name),
             metric_type: family.and_then(|family| family.metric_type),
             help: family.and_then(|family| family.help.clone()),
             n_samples: metric.n_samples,
@@ -167,9 +169,9 @@ impl LabelReport {
             values.sort_unstable();
         }
         Self {
-            name: escaped(tally.label_names.get(column.label)),
+            name: lossy(tally.label_names.get(column.label)),
             n_values,
-            values: values.into_iter().map(escaped).collect(),
+            values: values.into_iter().map(lossy).collect(),
             n_series_without: None,
         }
     }
@@ -193,9 +195,9 @@ fn labels_of_all(tally: &Tally, savings: Option<&[Savings]>) -> Vec<LabelReport>
                 values.sort_unstable();
             }
             LabelReport {
-                name: escaped(name),
+                name: lossy(name),
                 n_values: label.values.len(),
-                values: values.into_iter().map(escaped).collect(),
+                values: values.into_iter().map(lossy).collect(),
                 n_series_without: savings.map(|_| n_without),
             }
         })
@@ -207,13 +209,16 @@ fn labels_of_all(tally: &Tally, savings: Option<&[Savings]>) -> Vec<LabelReport>
     labels
 }
 
+fn lossy(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
 /// Text on one line, escaped as in an exposition.
-fn escaped(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
+pub fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(['\\', '"', '\n']) {
-        return text.into_owned();
+        return text.into();
     }
-    text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+    text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n").into()
 }
 
 /// What TYPE and HELP say, by family.

@@ -10,10 +10,16 @@
 //!  "labels": [{"name", "values", "listed", "series_without"}],
 //!  "after_rules": {"dropped", "nameless", "totals", "metrics", "labels", "merged_gauges"}}
 //! ```
+//!
+//! Names and values are as they are, not escaped as in an exposition; `help` is as it was written,
+//! `type` and `help` are null where there is none. `listed` is empty where a label has more than
+//! five values. `after_rules` is there with rules only, its parts have the shape of the whole, and
+//! a sample there is a series: `nameless` counts those whose name the rules remove, and which keep
+//! it, as in the gate.
 
 mod parts;
 
-use crate::analyze::{Analyzer, Extent, LabelReport, PreviewReport, Report, guess_format};
+use crate::analyze::{Analyzer, Extent, LabelReport, PreviewReport, Report, escaped, guess_format};
 use crate::app::check;
 use crate::app::exit::Exit;
 use crate::app::explain::rules_of;
@@ -137,8 +143,7 @@ pub fn run(
 fn rules(options: &Options) -> Result<Option<Rules>, (Exit, String)> {
     let Some(path) = &options.relabel_file else { return Ok(None) };
     let name = path.display().to_string();
-    let text = check::read_text(path)
-        .map_err(|error| (Exit::Failure, format!("cannot read {name:?}: {error}")))?;
+    let text = check::read_text(path).map_err(|error| (Exit::BadInput, error.to_string()))?;
     let file =
         parse_relabel_file(&name, &text).map_err(|errors| (Exit::BadInput, errors.to_string()))?;
     let rules = rules_of(&file, options.subset.as_deref());
@@ -258,7 +263,8 @@ fn write_savings(report: &Report, out: &mut impl Write) -> io::Result<()> {
         totals.n_samples, totals.n_metrics, totals.n_labels
     )?;
     for label in &report.labels {
-        writeln!(out, "  {} {}", label.n_series_without.unwrap_or_default(), label.name)?;
+        let n_without = label.n_series_without.unwrap_or_default();
+        writeln!(out, "  {n_without} {}", escaped(&label.name))?;
     }
     Ok(())
 }
@@ -266,13 +272,17 @@ fn write_savings(report: &Report, out: &mut impl Write) -> io::Result<()> {
 fn write_preview(report: &Report, preview: &PreviewReport, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
-        "\nThe rules make {} series of {} samples; {} are dropped, {} are left without a name.",
+        "\nThe rules make {} series of {} samples; {} are dropped, {} keep a name the rules remove.",
         preview.report.totals.n_samples,
         report.totals.n_samples,
         preview.n_dropped,
         preview.n_nameless
     )?;
-    preview.report.write_text(out)
+    preview.report.write_text(out)?;
+    if preview.report.totals.n_series.is_some() {
+        write_savings(&preview.report, out)?;
+    }
+    Ok(())
 }
 
 pub(super) fn to_json(report: &Report) -> Value {

@@ -3,6 +3,8 @@
 //! Every error of every file is one line, `file:line:column: path.to.field: message, remedy`; so is
 //! every warning, marked as one. With `--json` there is one object a file instead:
 //! `{"file":…,"ok":…,"rules":…,"sets":…,"errors":[…],"warnings":[…]}`.
+//!
+//! A file that cannot be read is as wrong as one whose rules are.
 
 use crate::app::exit::Exit;
 use crate::config::Finding;
@@ -34,6 +36,7 @@ pub fn run(
     for path in files {
         let name = path.display().to_string();
         let outcome = match read_text(path) {
+            Err(TextError::Encoding(finding)) => Outcome::Bad(vec![finding]),
             Err(error) => Outcome::Unreadable(error.to_string()),
             Ok(text) => match parse_relabel_file(&name, &text) {
                 Ok(file) => Outcome::Good(file),
@@ -50,17 +53,58 @@ pub fn run(
     Ok(worst)
 }
 
+/// Why a file gives no text.
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    /// There is none, it may not be read, or it is too large.
+    #[error("cannot read {file:?}: {source}")]
+    Unreadable {
+        /// The file, as it was called.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is in another encoding than UTF-8.
+    #[error("{0}")]
+    Encoding(Finding),
+}
+
 /// Read a file of UTF-8 text, up to a limit.
 ///
 /// # Errors
 /// It cannot be read, is too large, or is not UTF-8.
-pub fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
+pub fn read_text(path: &Path) -> Result<String, TextError> {
+    let file = || path.display().to_string();
+    let bytes =
+        read_bytes(path).map_err(|source| TextError::Unreadable { file: file(), source })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let n_good = error.utf8_error().valid_up_to();
+        TextError::Encoding(not_utf8(file(), error.as_bytes(), n_good))
+    })
+}
+
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(io::Error::other(format!("larger than {FILE_BYTES_MAX} bytes")));
     }
-    Ok(text)
+    Ok(bytes)
+}
+
+/// Name the first byte that is not UTF-8, behind `n_good` that are.
+fn not_utf8(file: String, bytes: &[u8], n_good: usize) -> Finding {
+    let (good, bad) = bytes.split_at(n_good);
+    let good = String::from_utf8_lossy(good);
+    let byte = bad.first().copied().unwrap_or_default();
+    Finding {
+        file,
+        line: good.matches('\n').count() + 1,
+        column: good.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
+        path: String::new(),
+        message: format!("byte 0x{byte:02x} is not UTF-8"),
+        remedy: Some("save the file as UTF-8".to_owned()),
+    }
 }
 
 /// What came of one file.
@@ -75,14 +119,13 @@ impl Outcome {
         match self {
             Self::Good(file) if file.warnings.is_empty() => Exit::Clean,
             Self::Good(_) => Exit::Findings,
-            Self::Bad(_) => Exit::BadInput,
-            Self::Unreadable(_) => Exit::Failure,
+            Self::Bad(_) | Self::Unreadable(_) => Exit::BadInput,
         }
     }
 
     fn tell(&self, name: &str, out: &mut impl Write, err: &mut impl Write) -> io::Result<()> {
         match self {
-            Self::Unreadable(error) => writeln!(err, "cannot read {name:?}: {error}"),
+            Self::Unreadable(error) => writeln!(err, "{error}"),
             Self::Bad(errors) => errors.iter().try_for_each(|error| writeln!(err, "{error}")),
             Self::Good(file) => {
                 let mut warnings = file.warnings.iter();
@@ -173,8 +216,26 @@ mod tests {
         let mut err = Vec::new();
         let exit = run(&[file], false, &mut Vec::new(), &mut err).unwrap();
         let err = String::from_utf8(err).unwrap();
-        assert_eq!(exit.code(), 1);
+        assert_eq!(exit.code(), 2);
         assert!(err.starts_with("cannot read \"no/such/file.yaml\": "), "{err}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_utf_8_is_told_with_the_place() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"metric_relabel_configs:\n- {regex: \xc3\xa9\xe9}\n").unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let files = [file.path().to_owned()];
+        assert_eq!(run(&files, false, &mut out, &mut err).unwrap(), Exit::BadInput);
+        let told = "2:12: byte 0xe9 is not UTF-8, save the file as UTF-8";
+        let told = format!("{}:{told}\n", file.path().display());
+        assert_eq!(String::from_utf8(err).unwrap(), told);
+        assert_eq!(run(&files, true, &mut out, &mut Vec::new()).unwrap(), Exit::BadInput);
+        let json: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(
+            (&json["errors"][0]["line"], &json["errors"][0]["column"]),
+            (&2.into(), &12.into())
+        );
     }
 
     #[test]

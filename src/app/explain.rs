@@ -7,8 +7,11 @@
 //!
 //! The text for one series tells every step; for many, what is left of each.
 //!
-//! With `--json` an answer is `{"keep":…,"labels":{…},"steps":[…]}`, labels being what is left, or
-//! nothing if the series was dropped.
+//! With `--json` an answer is `{"keep":…,"labels":{…},"steps":[…]}`, labels being what the rules
+//! leave, or nothing if the series was dropped.
+//!
+//! Where the rules remove the metric name, the gate puts it back. The text shows the series with it;
+//! in JSON `"kept_name":"…"` is added, and `labels` are without, as in Prometheus.
 
 use crate::app::check;
 use crate::app::exit::Exit;
@@ -64,8 +67,8 @@ pub fn run(
     let text = match check::read_text(relabel_file) {
         Ok(text) => text,
         Err(error) => {
-            writeln!(err, "cannot read {name:?}: {error}")?;
-            return Ok(Exit::Failure);
+            writeln!(err, "{error}")?;
+            return Ok(Exit::BadInput);
         }
     };
     let file = match parse_relabel_file(&name, &text) {
@@ -287,10 +290,23 @@ fn left<'s>(labels: &'s LabelSet, steps: &'s [Step]) -> Result<&'s LabelSet, usi
     }
 }
 
-/// One line: the series that is left, or which rule dropped it.
+/// The name the gate puts back, if the rules keep the series and remove its name.
+fn kept_name<'s>(labels: &'s LabelSet, left: &LabelSet) -> Option<&'s [u8]> {
+    let name = labels.metric_name();
+    (left.metric_name().is_empty() && !name.is_empty()).then_some(name)
+}
+
+/// One line: the series that the gate shows, or which rule dropped it.
 fn outcome(labels: &LabelSet, steps: &[Step]) -> String {
     match left(labels, steps) {
-        Ok(labels) => written(labels),
+        Ok(left) => match kept_name(labels, left) {
+            None => written(left),
+            Some(name) => {
+                let mut left = left.clone();
+                left.set(METRIC_NAME, name);
+                written(&left)
+            }
+        },
         Err(rule) => format!("dropped by rule {rule}"),
     }
 }
@@ -309,6 +325,9 @@ fn tell_steps(labels: &LabelSet, steps: &[Step], out: &mut impl Write) -> io::Re
         for change in changes {
             writeln!(out, "  {}", tell_change(change))?;
         }
+    }
+    if left(labels, steps).is_ok_and(|left| kept_name(labels, left).is_some()) {
+        writeln!(out, "the rules remove the name, the gate keeps it")?;
     }
     writeln!(out, "result: {}", outcome(labels, steps))
 }
@@ -365,9 +384,14 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 
 fn answer_json(labels: &LabelSet, steps: &[Step]) -> Value {
     let left = left(labels, steps);
+    let kept_name = left.ok().and_then(|left| kept_name(labels, left));
     let steps: Vec<_> = steps.iter().map(step_json).collect();
     let labels = left.map_or_else(|_| Value::Object(Map::new()), labels_json);
-    json!({"keep": left.is_ok(), "labels": labels, "steps": steps})
+    let mut answer = json!({"keep": left.is_ok(), "labels": labels, "steps": steps});
+    if let Some(name) = kept_name {
+        answer["kept_name"] = text(name).into();
+    }
+    answer
 }
 
 fn step_json(step: &Step) -> Value {

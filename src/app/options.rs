@@ -213,8 +213,8 @@ impl Options {
             }
             Some(path) => {
                 let name = path.display().to_string();
-                let text = check::read_text(path)
-                    .map_err(|e| vec![format!("--relabel-file: cannot read {name:?}: {e}")])?;
+                let text =
+                    check::read_text(path).map_err(|e| vec![format!("--relabel-file: {e}")])?;
                 (name, text)
             }
             None => ("--relabel".to_owned(), self.relabel.clone()),

@@ -52,8 +52,10 @@ fn savings_and_rules_are_told_behind_the_report() {
         behind,
         "\n3 series in 3 samples, 2 metrics, 2 labels; without the label there are\n\
          \x20 2 x\n  3 y\n\n\
-         The rules make 2 series of 3 samples; 0 are dropped, 0 are left without a name.\n\
-         \n1 g\n  1 y [1]\n\n1 h\n  1 y [1]\n\n"
+         The rules make 2 series of 3 samples; 0 are dropped, 0 keep a name the rules remove.\n\
+         \n1 g\n  1 y [1]\n\n1 h\n  1 y [1]\n\n\
+         2 series in 2 samples, 2 metrics, 1 labels; without the label there are\n\
+         \x20 2 y\n\n"
     );
     assert!(err.starts_with("warning: the rules merge series of the gauge \"g\" into 1 fewer"));
 }
@@ -91,4 +93,52 @@ fn what_cannot_be_analyzed_is_said_with_its_place() {
     let (exit, _, err) = run_on(&missing, "");
     assert_eq!(exit, Exit::Failure);
     assert!(err.starts_with("cannot analyze \"no such file\": "), "{err}");
+}
+
+/// What the rules leave is told in full, and nothing is escaped twice.
+#[test]
+fn json_has_savings_behind_the_rules_and_values_as_they_are() {
+    let rules = file("metric_relabel_configs: [{action: labeldrop, regex: x}]\n");
+    let relabel_file = Some(rules.path().to_owned());
+    let options = Options { json: true, relabel_file, ..Options::default() };
+    let document =
+        "a{x=\"1\",y=\"q\\\"\\\\\\n\",z=\"1\"} 1\na{x=\"2\",y=\"q\\\"\\\\\\n\",z=\"2\"} 1\n";
+    let json: Value = serde_json::from_str(&run_on(&options, document).1).unwrap();
+    let y = json!({"name": "y", "values": 1, "listed": ["q\"\\\n"], "series_without": 2});
+    let z = json!({"name": "z", "values": 2, "listed": ["1", "2"], "series_without": 1});
+    let after = &json["after_rules"];
+    assert_eq!(after["labels"], json!([z, y]));
+    assert_eq!(after["metrics"][0]["labels"], json!([z, y]));
+    assert_eq!(
+        (&after["metrics"][0]["series"], &after["totals"]["series"]),
+        (&json!(2), &json!(2))
+    );
+    assert_eq!(json["metrics"][0]["labels"][2]["listed"], json!(["q\"\\\n"]));
+}
+
+/// FIX-A7: the preview keeps a name the rules remove, as the gate does.
+#[test]
+fn the_preview_keeps_a_name_the_rules_remove() {
+    let rules = file("metric_relabel_configs: [{action: labelkeep, regex: x}]\n");
+    let relabel_file = Some(rules.path().to_owned());
+    let (_, out, _) = run_on(&Options { relabel_file, ..Options::default() }, DOCUMENT);
+    let behind = out.split_once("The rules make ").unwrap().1;
+    assert_eq!(
+        behind,
+        "3 series of 3 samples; 0 are dropped, 3 keep a name the rules remove.\n\
+         \n2 g\n  2 x [1, 2]\n\n1 h\n\n"
+    );
+}
+
+/// A file of rules that cannot be read is bad input, as everywhere.
+#[test]
+fn bad_rules_end_with_2() {
+    let missing = Some("no such file".into());
+    let (exit, _, err) = run_on(&Options { relabel_file: missing, ..Options::default() }, DOCUMENT);
+    assert_eq!(exit, Exit::BadInput);
+    assert!(err.starts_with("cannot read \"no such file\": "), "{err}");
+    let wrong = file("metric_relabel_configs: 5\n");
+    let relabel_file = Some(wrong.path().to_owned());
+    let (exit, _, _) = run_on(&Options { relabel_file, ..Options::default() }, DOCUMENT);
+    assert_eq!(exit, Exit::BadInput);
 }

@@ -82,6 +82,32 @@ fn a_json_answer_has_the_labels_that_are_left_and_the_steps() {
     assert_eq!((&answer["keep"], &answer["labels"]), (&json!(false), &json!({})));
 }
 
+/// FIX-A7: the gate keeps a name the rules remove, and explaining it says so.
+#[test]
+fn a_name_the_rules_remove_is_kept() {
+    let file = "metric_relabel_configs: [{action: labelkeep, regex: a}]";
+    let rules = parse_relabel_file("r.yaml", file).unwrap().main;
+    let explain = |text: &str, json| {
+        let mut out = Vec::new();
+        one_series(&rules, text, json, &mut out, &mut Vec::new()).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(
+        explain("up{a=\"1\",b=\"2\"}", false),
+        "up{a=\"1\",b=\"2\"}\nrule 0 labelkeep: matched\n  - __name__=\"up\"\n  - b=\"2\"\n\
+         the rules remove the name, the gate keeps it\nresult: up{a=\"1\"}\n",
+    );
+    let answer: Value = serde_json::from_str(&explain("up{a=\"1\"}", true)).unwrap();
+    assert_eq!((&answer["labels"], &answer["kept_name"]), (&json!({"a": "1"}), &json!("up")));
+    // A label set that never had a name has none to keep.
+    let answer: Value = serde_json::from_str(&explain("{a=\"1\"}", true)).unwrap();
+    assert_eq!((&answer["labels"], answer.get("kept_name")), (&json!({"a": "1"}), None));
+    let input = &b"{\"__name__\":\"up\",\"a\":\"1\"}"[..];
+    let mut out = Vec::new();
+    lines(&rules, input, false, &mut out).unwrap();
+    assert_eq!(out, b"up{a=\"1\"}\n");
+}
+
 #[test]
 fn label_sets_are_answered_line_by_line_and_a_bad_one_fails_the_run_at_its_end() {
     let input = "{\"__name__\":\"a\",\"code\":\"200\"}\n\n[1]\n{\"a\":1}\n{\"code\":\"500\"}";
@@ -137,7 +163,7 @@ fn a_run_ends_as_its_rule_file_allows() {
         (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     };
     let (exit, out, err) = explain(&options);
-    assert_eq!((exit, &*out, err.starts_with("cannot read ")), (Exit::Failure, "", true), "{err}");
+    assert_eq!((exit, &*out, err.starts_with("cannot read ")), (Exit::BadInput, "", true), "{err}");
     std::fs::write(&options.relabel_file, "metric_relabel_configs: 5").unwrap();
     let (exit, out, err) = explain(&options);
     assert_eq!((exit, &*out, err.lines().count()), (Exit::BadInput, "", 1), "{err}");
