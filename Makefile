@@ -21,7 +21,9 @@ build: setup ## the release binary, target/release/weir
 
 .PHONY: run
 run: build ## what weir does, shown on an ingress-nginx example; then the gate until Ctrl-C
-	@$(CARGO) run --quiet --release --example demo
+	@# On a terminal the demonstration is a job of its own: Ctrl-C ends it, and make goes on to its end.
+	@if [ -t 0 ] && [ -t 1 ]; then bash -mc '$(CARGO) run --quiet --release --example demo'; \
+	else $(CARGO) run --quiet --release --example demo; fi
 
 .PHONY: servers
 servers: ## Prometheus, promtool, Pushgateway and node_exporter for the tests, in target/servers

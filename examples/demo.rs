@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
 use std::thread::sleep;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 const METRICS: &str = "examples/ingress-nginx/metrics.txt";
 const RULES: &str = "examples/ingress-nginx/rules.yaml";
@@ -33,12 +34,25 @@ fn run() -> io::Result<()> {
     let mut gate = start_gate(root, &address)?;
     let outcome = wait_until_ready(&mut gate, &address).and_then(|()| show(&address));
     if outcome.is_ok() && io::stdin().is_terminal() && io::stdout().is_terminal() {
-        println!("\nThe gate goes on at http://{address}/ until Ctrl-C.");
-        gate.wait()?;
-        return Ok(());
+        return go_on(&mut gate, &address);
     }
     let ended = stop(&mut gate);
     outcome.and(ended)
+}
+
+/// Leave the gate running until Ctrl-C, which reaches the gate as well as this.
+fn go_on(gate: &mut Child, address: &str) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _entered = runtime.enter();
+    // From here on Ctrl-C does not end this program, which thus sees how the gate ends.
+    let _interrupts = signal(SignalKind::interrupt())?;
+    println!("\nThe gate goes on at http://{address}/ until Ctrl-C.");
+    let status = gate.wait()?;
+    if status.success() {
+        println!("\nThe gate has ended.");
+        return Ok(());
+    }
+    Err(io::Error::other(format!("the gate did not end well: {status}")))
 }
 
 fn show(address: &str) -> io::Result<()> {
