@@ -257,3 +257,27 @@ fn fix_p1_p2_p5_p6_lines_are_read_as_prometheus_reads_them() {
         }
     }
 }
+
+/// FIX-A10: bounds are numbers. One that two inputs have spelt differently is spelt canonically for
+/// as long as the series lives, so that it does not change its name at every other scrape.
+#[test]
+fn fix_a10_a_bound_has_one_spelling() {
+    let body = |a: &str, b: &str| {
+        format!(
+            "# TYPE h histogram\n\
+             h_bucket{{x=\"1\",le=\"{a}\"}} 1\nh_bucket{{x=\"1\",le=\"+Inf\"}} 1\n\
+             h_bucket{{x=\"2\",le=\"{b}\"}} 1\nh_bucket{{x=\"2\",le=\"+Inf\"}} 1\n"
+        )
+    };
+    let target = FakeTarget::start(move |peer| match peer.nth {
+        1 => peer.ok(body("1", "1.0")),
+        3 => peer.ok("other 1\n"),
+        _ => peer.ok(body("1", "1")),
+    });
+    let gate =
+        TestGate::new(&target.url(), "metric_relabel_configs: [{action: labeldrop, regex: x}]");
+    for spelling in ["le=\"1\"} 2\n", "le=\"1.0\"} 2\n", "le=\"1.0\"} 2\n", "", "le=\"1\"} 2\n"] {
+        let reply = gate.get("/metrics");
+        assert!(reply.text().contains(spelling), "{spelling:?} is not in {}", reply.text());
+    }
+}
