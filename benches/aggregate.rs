@@ -15,7 +15,7 @@ use std::sync::Arc;
 use cpu_time::CpuTime;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use weir::aggregate::family::{FamilyMeta, Metadata};
-use weir::aggregate::merge::{MergePolicy, Rows};
+use weir::aggregate::merge::{Counters, Held, MergePolicy, Rows, Slots};
 use weir::aggregate::series::{NewSeries, SeriesHasher, SeriesText};
 use weir::aggregate::table::Table;
 use weir::model::label::METRIC_NAME;
@@ -30,7 +30,8 @@ const N_INGRESSES: usize = 100;
 struct Committed(Vec<(u32, f64)>);
 
 impl Rows for Committed {
-    fn for_each(&self, mut visit: impl FnMut(u32, f64)) {
+    fn for_each_held(&self, _: impl FnMut(u32, Held)) {}
+    fn for_each(&self, _: Slots<'_>, mut visit: impl FnMut(u32, f64)) {
         self.0.iter().for_each(|&(slot, value)| visit(slot, value));
     }
     fn for_each_timestamp(&self, _: impl FnMut(u32, i64)) {}
@@ -72,7 +73,7 @@ fn table(samples: &[(LabelSet, f64)]) -> Table {
     let meta = FamilyMeta { metric_type: Some(MetricType::Histogram), ..FamilyMeta::default() };
     let metadata: Metadata = names.map(|name| (name.into(), meta.clone())).collect();
     assert_eq!(metadata.len(), nginx::N_FAMILIES);
-    let mut table = Table::new(MergePolicy::Typed);
+    let mut table = Table::new(MergePolicy::Typed, Counters::Raw);
     table.set_metadata(Arc::new(metadata));
     table
 }

@@ -34,7 +34,16 @@ fn engine() -> Engine {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(7);
         state
     });
-    Engine::new(EngineConfig { outputs, limits, policy: MergePolicy::Typed }, key, 1)
+    Engine::new(
+        EngineConfig {
+            outputs,
+            limits,
+            policy: MergePolicy::Typed,
+            counters: weir::aggregate::merge::Counters::Raw,
+        },
+        key,
+        1,
+    )
 }
 
 fn scrape(engine: &mut Engine, body: &[u8]) -> ReadStats {

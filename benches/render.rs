@@ -36,7 +36,12 @@ fn snapshot(text: &[u8]) -> Arc<Snapshot> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(7);
         state
     });
-    let config = EngineConfig { outputs, limits, policy: MergePolicy::Typed };
+    let config = EngineConfig {
+        outputs,
+        limits,
+        policy: MergePolicy::Typed,
+        counters: weir::aggregate::merge::Counters::Raw,
+    };
     let mut engine = Engine::new(config, key, 1);
     let mut reader = engine.reader(0, Format::Text);
     reader.push(text).expect("a valid body");

@@ -9,13 +9,13 @@
 //! all of the same moment. Targets are merged in the order of their numbers, whatever finished
 //! first. Nothing here knows of clocks, sockets or files; randomness comes in as a key.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use crate::aggregate::family::Metadata;
-use crate::aggregate::merge::{MergePolicy, Rows};
+use crate::aggregate::merge::{Counters, Held, MergePolicy, Rows, Slots};
 use crate::aggregate::snapshot::Snapshot;
 use crate::aggregate::table::{PublishStats, Table};
-use crate::ledger::{CleanRead, Ledger, ReadLimits, ReadStats, Reader};
+use crate::ledger::{CleanRead, Ledger, Moment, ReadLimits, ReadStats, Reader, SharedTable};
 use crate::model::{FingerprintKey, Format, MetricType};
 use crate::relabel::Rules;
 
@@ -37,6 +37,8 @@ pub struct EngineConfig {
     pub limits: ReadLimits,
     /// How rows that feed one series are merged.
     pub policy: MergePolicy,
+    /// What a counter of several inputs is.
+    pub counters: Counters,
 }
 
 /// One output after a commit.
@@ -54,13 +56,26 @@ pub struct Engine {
     key: Arc<FingerprintKey>,
     limits: ReadLimits,
     outputs: Vec<Output>,
+    counters: Counters,
     ledgers: Vec<Ledger>,
+    /// Numbers of targets that are forgotten.
+    free: Vec<usize>,
+    moment: Moment,
+    /// Bodies were committed that no snapshot shows yet.
+    is_unpublished: bool,
 }
 
 #[derive(Debug)]
 struct Output {
     rules: Arc<Rules>,
-    table: Arc<Table>,
+    table: SharedTable,
+}
+
+impl Output {
+    fn table(&self) -> RwLockWriteGuard<'_, Table> {
+        // A table is changed by code that does not panic half-way.
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Engine {
@@ -68,17 +83,44 @@ impl Engine {
     pub fn new(config: EngineConfig, key: FingerprintKey, n_targets: usize) -> Self {
         let output = |output: OutputConfig| Output {
             rules: Arc::new(output.rules),
-            table: Arc::new(Table::new(config.policy)),
+            table: Arc::new(RwLock::new(Table::new(config.policy, config.counters))),
         };
         Self {
             key: Arc::new(key),
             limits: config.limits,
             outputs: config.outputs.into_iter().map(output).collect(),
-            ledgers: std::iter::repeat_with(Ledger::new).take(n_targets).collect(),
+            counters: config.counters,
+            ledgers: (0..n_targets).map(|_| Ledger::new(config.counters)).collect(),
+            free: Vec::new(),
+            moment: Moment::default(),
+            is_unpublished: false,
         }
     }
 
+    /// One more target; gives its number.
+    pub fn add_target(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.ledgers.push(Ledger::new(self.counters));
+            self.ledgers.len() - 1
+        })
+    }
+
+    /// A new round of scrapes begins. Until it is read anew a target contributes nothing, but for
+    /// what its counters have counted; its series are kept for it.
+    pub fn begin_round(&mut self, now_ms: i64) {
+        if self.is_unpublished {
+            // What was read must be counted, although nobody waited for the end of the round.
+            self.publish();
+        }
+        let has_begun = self.moment != Moment::default();
+        let previous_ms = has_begun.then_some(self.moment.now_ms);
+        self.moment = Moment { now_ms, previous_ms };
+        self.ledgers.iter_mut().for_each(Ledger::begin_round);
+    }
+
     /// Start reading a body of a target.
+    ///
+    /// Several may be read side by side, and committed as they end; nothing is published meanwhile.
     ///
     /// # Panics
     ///
@@ -97,33 +139,36 @@ impl Engine {
     pub fn commit(&mut self, target: usize, mut read: CleanRead) -> ReadStats {
         self.ledgers[target].take_metadata(&mut read);
         let metadata = self.metadata();
-        for output in &mut self.outputs {
-            if !Arc::ptr_eq(output.table.metadata(), &metadata) {
-                Arc::make_mut(&mut output.table).set_metadata(Arc::clone(&metadata));
-            }
+        let mut tables: Vec<_> = self.outputs.iter().map(Output::table).collect();
+        for table in tables.iter_mut().filter(|table| !Arc::ptr_eq(table.metadata(), &metadata)) {
+            table.set_metadata(Arc::clone(&metadata));
         }
-        let tables = self.outputs.iter_mut().map(|output| Arc::make_mut(&mut output.table));
-        self.ledgers[target].commit(read, tables)
+        self.is_unpublished = true;
+        self.ledgers[target].commit(read, self.moment, tables.iter_mut().map(|table| &mut **table))
     }
 
-    /// Forget what a target said.
+    /// Forget a target; its number may be given to another one.
     ///
     /// # Panics
     ///
     /// If there is no such target.
     pub fn forget(&mut self, target: usize) {
         self.ledgers[target].clear();
+        self.free.push(target);
     }
 
     /// Merge what is committed: one snapshot an output, in the order of the configuration.
     pub fn publish(&mut self) -> Vec<Published> {
         let ledgers = &self.ledgers;
-        let publish = |(number, output): (usize, &mut Output)| {
+        let publish = |(number, output): (usize, &Output)| {
             let rows = RowsOf { ledgers, output: number };
-            let (snapshot, stats) = Arc::make_mut(&mut output.table).publish(&rows);
+            let (snapshot, stats) = output.table().publish(&rows);
             Published { snapshot: Arc::new(snapshot), stats }
         };
-        self.outputs.iter_mut().enumerate().map(publish).collect()
+        let published = self.outputs.iter().enumerate().map(publish).collect();
+        self.ledgers.iter_mut().for_each(Ledger::settle);
+        self.is_unpublished = false;
+        published
     }
 
     /// How many rows of all targets each rule of an output drops, by the rule's number.
@@ -166,8 +211,12 @@ struct RowsOf<'a> {
 
 impl Rows for RowsOf<'_> {
     #[inline]
-    fn for_each(&self, mut visit: impl FnMut(u32, f64)) {
-        self.ledgers.iter().for_each(|ledger| ledger.for_each(self.output, &mut visit));
+    fn for_each(&self, slots: Slots<'_>, mut visit: impl FnMut(u32, f64)) {
+        self.ledgers.iter().for_each(|ledger| ledger.for_each(self.output, slots, &mut visit));
+    }
+
+    fn for_each_held(&self, mut visit: impl FnMut(u32, Held)) {
+        self.ledgers.iter().for_each(|ledger| ledger.for_each_held(self.output, &mut visit));
     }
 
     fn for_each_timestamp(&self, mut visit: impl FnMut(u32, i64)) {

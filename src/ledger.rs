@@ -27,6 +27,7 @@ mod block;
 mod cold;
 mod commit;
 mod compare;
+mod counted;
 mod meta;
 mod predict;
 mod reader;
@@ -35,8 +36,9 @@ mod resync;
 mod staged;
 mod unordered;
 
-pub use cold::OutputRules;
+pub use cold::{OutputRules, SharedTable};
 pub use commit::{Ledger, ReadStats};
+pub use counted::Moment;
 pub use reader::{CleanRead, ReadError, ReadLimits, Reader};
 
 /// A slot that is none: bits that say so, and the number of the rule that dropped the series.

@@ -3,6 +3,7 @@
 use crate::aggregate::exact::{PairSum, exact_sum};
 use crate::aggregate::family::Suffix;
 use crate::model::MetricType;
+use std::sync::Arc;
 
 /// What stands in a slot that has no value: the bits of Prometheus' stale marker, which neither
 /// text nor arithmetic produces (it is a signalling NaN, results are quiet ones).
@@ -12,6 +13,16 @@ pub const ABSENT: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 #[inline]
 pub fn is_absent(value: f64) -> bool {
     value.to_bits() == ABSENT.to_bits()
+}
+
+/// What a counter of the output is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Counters {
+    /// The sum of the values of its inputs. Where an input restarts, vanishes or is late it falls.
+    #[default]
+    Raw,
+    /// What its inputs have counted since weir has known them. It starts at 0 and never falls.
+    ResetSafe,
 }
 
 /// How rows that feed one slot are merged.
@@ -34,6 +45,8 @@ pub enum Operation {
     Max,
     /// The least.
     Min,
+    /// The running total of what their inputs have counted: see [`Counters::ResetSafe`].
+    Increase,
 }
 
 /// The operation for a sample.
@@ -43,11 +56,16 @@ pub enum Operation {
 /// write text 0.0.4 have no info type and no creation times of their own; there the name tells.
 pub fn operation(
     policy: MergePolicy,
+    counters: Counters,
     metric_type: Option<MetricType>,
     family: &[u8],
     suffix: Suffix,
 ) -> Operation {
     use MetricType as T;
+    let of_counter = match counters {
+        Counters::Raw => Operation::Sum,
+        Counters::ResetSafe => Operation::Increase,
+    };
     match (policy, metric_type.unwrap_or_default(), suffix) {
         (MergePolicy::Sum, ..) => Operation::Sum,
         (_, T::Info | T::StateSet, _) => Operation::Max,
@@ -57,22 +75,69 @@ pub fn operation(
                 Operation::Max
             } else if family.ends_with(b"_created") || family.ends_with(b"_start_time_seconds") {
                 Operation::Min
+            } else if family.ends_with(b"_total") && metric_type != Some(T::Gauge) {
+                of_counter
             } else {
                 Operation::Sum
             }
         }
+        (_, T::Counter, Suffix::None | Suffix::Total)
+        | (_, T::Unknown, Suffix::Total)
+        | (_, _, Suffix::Bucket | Suffix::Sum | Suffix::Count) => of_counter,
         _ => Operation::Sum,
     }
 }
 
 /// The rows of all targets that feed one output, walked in a fixed order.
 pub trait Rows {
-    /// Call `visit` with the slot and value of each row.
-    fn for_each(&self, visit: impl FnMut(u32, f64));
+    /// Call `visit` with the slot and value of each row; where the slot's operation is
+    /// [`Operation::Increase`], with what the row has counted since the last time.
+    fn for_each(&self, slots: Slots<'_>, visit: impl FnMut(u32, f64));
+    /// Call `visit` with the slot of each row that has no value this time, but may have one again;
+    /// and why.
+    fn for_each_held(&self, visit: impl FnMut(u32, Held));
     /// Call `visit` with the slot and timestamp (ms) of each row that has a timestamp.
     fn for_each_timestamp(&self, visit: impl FnMut(u32, i64));
     /// Call `visit` with the slot and the exemplar of each row that has one: its text from `{` on.
     fn for_each_exemplar(&self, visit: impl FnMut(u32, &[u8]));
+}
+
+/// What rows may know of the slots they feed.
+#[derive(Clone, Copy)]
+pub struct Slots<'a> {
+    /// By slot: what is done with its rows.
+    pub operations: &'a [Operation],
+    /// By slot: where it stands in its group; asked for only where a counter was reset.
+    pub places: &'a dyn Fn() -> Arc<Vec<Place>>,
+}
+
+impl std::fmt::Debug for Slots<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slots").field("operations", &self.operations.len()).finish_non_exhaustive()
+    }
+}
+
+/// Where a slot stands.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Place {
+    /// A number of its group; 0: none.
+    pub group: u32,
+    /// Its position in the group: bounds ascending, then sum, count and the rest.
+    pub position: u16,
+    /// Whether it has a bound.
+    pub has_bound: bool,
+}
+
+/// Why a slot stays that no row feeds.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Held {
+    /// It does not.
+    #[default]
+    No,
+    /// A row of it is gone, but may come back.
+    Departed,
+    /// A target that has it did not answer: its counters stand still.
+    Waiting,
 }
 
 /// One slot while rows are added.
@@ -91,20 +156,22 @@ pub struct Merged {
     pub values: Vec<f64>,
     /// By slot: how many rows fed it.
     pub n_rows: Vec<u32>,
+    /// By slot: why it stays although no row fed it. Empty where all were fed.
+    pub held: Vec<Held>,
     /// The most rows that fed one slot.
     pub n_rows_max: u32,
 }
 
-/// Merge all rows. `operations` is by slot.
-pub fn merge(rows: &impl Rows, operations: &[Operation]) -> Merged {
+/// Merge all rows.
+pub fn merge(rows: &impl Rows, of: Slots<'_>) -> Merged {
     let fresh = |&operation| Slot { operation, is_exact: true, ..Slot::default() };
-    let mut slots: Vec<Slot> = operations.iter().map(fresh).collect();
-    rows.for_each(|slot, value| {
+    let mut slots: Vec<Slot> = of.operations.iter().map(fresh).collect();
+    rows.for_each(of, |slot, value| {
         let Some(slot) = slots.get_mut(slot as usize) else { return };
         slot.n_rows += 1;
         if slot.n_rows == 1 {
             slot.sum = PairSum::of(value);
-        } else if slot.operation == Operation::Sum {
+        } else if matches!(slot.operation, Operation::Sum | Operation::Increase) {
             slot.is_exact &= slot.sum.add(value);
         } else {
             slot.sum = PairSum::of(pick(slot.operation, slot.sum.value(), value));
@@ -114,12 +181,29 @@ pub fn merge(rows: &impl Rows, operations: &[Operation]) -> Merged {
     let mut merged = Merged {
         values: slots.iter().map(value_of).collect(),
         n_rows: slots.iter().map(|slot| slot.n_rows).collect(),
+        held: Vec::new(),
         n_rows_max: slots.iter().map(|slot| slot.n_rows).max().unwrap_or(0),
     };
     if slots.iter().any(|slot| !slot.is_exact) {
-        sum_again(rows, &slots, &mut merged.values);
+        sum_again(rows, of, &slots, &mut merged.values);
     }
+    rows.for_each_held(|slot, why| {
+        if merged.n_rows.get(slot as usize) == Some(&0) {
+            merged.held.resize(merged.n_rows.len(), Held::No);
+            let held = &mut merged.held[slot as usize];
+            *held = why.max(*held);
+        }
+    });
     merged
+}
+
+impl Merged {
+    /// Whether anything feeds a slot, or will.
+    pub fn is_live(&self, slot: u32) -> bool {
+        let at = slot as usize;
+        let is_held = self.held.get(at).is_some_and(|&held| held != Held::No);
+        is_held || self.n_rows.get(at).is_some_and(|&n| n > 0)
+    }
 }
 
 /// The greater or lesser of two values; a number wins over NaN.
@@ -129,9 +213,9 @@ fn pick(operation: Operation, a: f64, b: f64) -> f64 {
 
 /// Sum the slots whose running sum was not exact from all their values.
 #[cold]
-fn sum_again(rows: &impl Rows, slots: &[Slot], values: &mut [f64]) {
+fn sum_again(rows: &impl Rows, of: Slots<'_>, slots: &[Slot], values: &mut [f64]) {
     let mut gathered: Vec<(u32, f64)> = Vec::new();
-    rows.for_each(|slot, value| {
+    rows.for_each(of, |slot, value| {
         if slots.get(slot as usize).is_some_and(|slot| !slot.is_exact) {
             gathered.push((slot, value));
         }
@@ -171,13 +255,18 @@ mod tests {
     struct Listed(Vec<(u32, f64)>, Vec<(u32, i64)>);
 
     impl Rows for Listed {
-        fn for_each(&self, mut visit: impl FnMut(u32, f64)) {
+        fn for_each_held(&self, _: impl FnMut(u32, Held)) {}
+        fn for_each(&self, _: Slots<'_>, mut visit: impl FnMut(u32, f64)) {
             self.0.iter().for_each(|&(slot, value)| visit(slot, value));
         }
         fn for_each_timestamp(&self, mut visit: impl FnMut(u32, i64)) {
             self.1.iter().for_each(|&(slot, timestamp)| visit(slot, timestamp));
         }
         fn for_each_exemplar(&self, _: impl FnMut(u32, &[u8])) {}
+    }
+
+    fn merge_by(rows: &impl Rows, operations: &[Operation]) -> Merged {
+        merge(rows, Slots { operations, places: &Arc::default })
     }
 
     #[test]
@@ -187,7 +276,7 @@ mod tests {
             vec![],
         );
         let merged =
-            merge(&rows, &[Operation::Sum, Operation::Max, Operation::Min, Operation::Sum]);
+            merge_by(&rows, &[Operation::Sum, Operation::Max, Operation::Min, Operation::Sum]);
         assert_eq!(merged.values[..3], [0.6, 5.0, 3.0]);
         assert!(is_absent(merged.values[3]));
         assert_eq!(merged.n_rows, [3, 2, 2, 0]);
@@ -196,7 +285,7 @@ mod tests {
     #[test]
     fn what_a_pair_cannot_hold_is_summed_again() {
         let rows = Listed(vec![(0, 1e100), (0, 1.0), (0, 1e-100), (0, -1e100), (0, -1.0)], vec![]);
-        assert_eq!(merge(&rows, &[Operation::Sum]).values, [1e-100]);
+        assert_eq!(merge_by(&rows, &[Operation::Sum]).values, [1e-100]);
     }
 
     #[test]
@@ -212,9 +301,21 @@ mod tests {
         use MetricType as T;
         #[track_caller]
         fn check(metric_type: Option<T>, family: &str, suffix: Suffix, expect: Operation) {
-            let typed = operation(MergePolicy::Typed, metric_type, family.as_bytes(), suffix);
+            let typed = operation(
+                MergePolicy::Typed,
+                Counters::Raw,
+                metric_type,
+                family.as_bytes(),
+                suffix,
+            );
             assert_eq!(typed, expect, "{family}");
-            let sum = operation(MergePolicy::Sum, metric_type, family.as_bytes(), suffix);
+            let sum = operation(
+                MergePolicy::Sum,
+                Counters::ResetSafe,
+                metric_type,
+                family.as_bytes(),
+                suffix,
+            );
             assert_eq!(sum, Operation::Sum, "{family}");
         }
         check(Some(T::Counter), "a_info", Suffix::None, Operation::Sum);

@@ -8,8 +8,10 @@ use hashbrown::HashTable;
 use crate::aggregate::family::{FamilyMeta, Metadata, Suffix};
 use crate::aggregate::family::{possible_families, resolve, sample_names, split_names};
 use crate::aggregate::layout::{Arrival, Family, Group, Layout, Sample};
-use crate::aggregate::merge::{ABSENT, MergePolicy, Merged, Operation, Rows};
-use crate::aggregate::merge::{merge, merge_timestamps, operation};
+use crate::aggregate::merge::{
+    ABSENT, Counters, Held, MergePolicy, Merged, Operation, Place, Rows, Slots,
+};
+use crate::aggregate::merge::{is_absent, merge, merge_timestamps, operation};
 use crate::aggregate::series::{BoundLabel, NewOne, NewSeries, SeriesText, canonical_bound};
 use crate::aggregate::snapshot::Snapshot;
 use crate::model::{Fingerprint, MetricType, Span};
@@ -37,9 +39,12 @@ const BOUND_BYTES_MAX: usize = 32;
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     policy: MergePolicy,
+    counters: Counters,
     index: HashTable<u32>,
     fingerprints: Vec<Fingerprint>,
     operations: Vec<Operation>,
+    /// By slot: what counters have counted so far, see [`Counters::ResetSafe`].
+    totals: Vec<f64>,
     bound_text_of: Vec<u16>,
     free: Vec<u32>,
     layout: Layout,
@@ -53,8 +58,8 @@ pub struct Table {
 
 impl Table {
     /// An empty table.
-    pub fn new(policy: MergePolicy) -> Self {
-        Self { policy, bound_texts: Arc::new(vec![Box::default()]), ..Self::default() }
+    pub fn new(policy: MergePolicy, counters: Counters) -> Self {
+        Self { policy, counters, bound_texts: Arc::new(vec![Box::default()]), ..Self::default() }
     }
 
     /// The slot of a known series.
@@ -140,14 +145,18 @@ impl Table {
 
     /// Merge all rows and make what is to be rendered; series no row feeds are forgotten.
     pub fn publish(&mut self, rows: &impl Rows) -> (Snapshot, PublishStats) {
-        let mut merged = merge(rows, &self.operations);
+        let places = || self.places();
+        let mut merged = merge(rows, Slots { operations: &self.operations, places: &places });
+        self.add_up(&mut merged);
         self.collect(&merged);
         let mut stats = PublishStats::default();
         if self.policy == MergePolicy::Typed && merged.n_rows_max > 1 {
             self.leave_out(&mut merged, &mut stats);
         }
         let n_absent = stats.n_quantiles_dropped + stats.n_buckets_dropped;
-        stats.n_series = self.index.len() - n_absent;
+        let held = merged.held.iter().zip(&merged.values);
+        let n_hidden = held.filter(|(why, value)| **why != Held::No && is_absent(**value)).count();
+        stats.n_series = self.index.len() - n_absent - n_hidden;
         let mut exemplars: BTreeMap<u32, Box<[u8]>> = BTreeMap::new();
         rows.for_each_exemplar(|slot, exemplar| {
             // Any of them will do; the least text makes it the same one every time.
@@ -167,16 +176,46 @@ impl Table {
         (snapshot, stats)
     }
 
+    /// Turn what rows have counted since the last time into running totals.
+    ///
+    /// A counter that only waits for a target to come back stands still meanwhile.
+    fn add_up(&mut self, merged: &mut Merged) {
+        let counters = self.operations.iter().zip(&mut self.totals).enumerate();
+        for (slot, (_, total)) in counters.filter(|(_, (o, _))| **o == Operation::Increase) {
+            if merged.n_rows[slot] > 0 {
+                *total += merged.values[slot];
+                merged.values[slot] = *total;
+            } else if merged.held.get(slot) == Some(&Held::Waiting) {
+                merged.values[slot] = *total;
+            }
+        }
+    }
+
+    /// By slot, where it stands in its group.
+    fn places(&self) -> Arc<Vec<Place>> {
+        let mut places = vec![Place::default(); self.operations.len()];
+        let groups = self.layout.families().iter().flat_map(|family| &family.groups);
+        for (group, number) in groups.zip(1..) {
+            for (sample, position) in group.samples.iter().zip(0..) {
+                let has_bound = sample.bound.label != BoundLabel::None;
+                places[sample.slot as usize] = Place { group: number, position, has_bound };
+            }
+        }
+        Arc::new(places)
+    }
+
     fn new_slot(&mut self, fingerprint: Fingerprint, bound_text: u16) -> u32 {
         let slot = if let Some(slot) = self.free.pop() {
             self.fingerprints[slot as usize] = fingerprint;
             self.bound_text_of[slot as usize] = bound_text;
+            self.totals[slot as usize] = 0.0;
             slot
         } else {
             let slot = u32::try_from(self.fingerprints.len()).unwrap_or(u32::MAX);
             self.fingerprints.push(fingerprint);
             self.bound_text_of.push(bound_text);
             self.operations.push(Operation::Sum);
+            self.totals.push(0.0);
             slot
         };
         let Self { index, fingerprints, .. } = self;
@@ -231,7 +270,8 @@ impl Table {
             arrival.family = u32::try_from(at).unwrap_or(u32::MAX);
             arrival.sample.suffix = suffix;
             let slot = arrival.sample.slot as usize;
-            operations[slot] = operation(self.policy, type_of(family), family, suffix);
+            operations[slot] =
+                operation(self.policy, self.counters, type_of(family), family, suffix);
         }
         self.layout.insert(placing.samples, &families, text);
         let Self { layout, metadata, renames, .. } = self;
@@ -267,11 +307,12 @@ impl Table {
 
     /// Forget the series no row feeds.
     fn collect(&mut self, merged: &Merged) {
-        let live = merged.n_rows.iter().filter(|&&n| n > 0).count();
-        if live == self.index.len() {
+        let n_fed = merged.n_rows.iter().filter(|&&n| n > 0).count();
+        let n_held = merged.held.iter().filter(|&&held| held != Held::No).count();
+        if n_fed + n_held == self.index.len() {
             return;
         }
-        let is_live = |slot: u32| merged.n_rows.get(slot as usize).is_some_and(|&n| n > 0);
+        let is_live = |slot: u32| merged.is_live(slot);
         let Self { index, free, layout, .. } = self;
         index.retain(|&mut slot| {
             let keep = is_live(slot);

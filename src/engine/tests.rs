@@ -30,7 +30,7 @@ fn engine(rules: Vec<Rules>, policy: MergePolicy) -> Engine {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(7);
         state
     });
-    Engine::new(EngineConfig { outputs, limits: LIMITS, policy }, key, 1)
+    Engine::new(EngineConfig { outputs, limits: LIMITS, policy, counters: Counters::Raw }, key, 1)
 }
 
 fn read(engine: &mut Engine, body: &[u8], chunk_bytes: usize) -> Result<ReadStats, String> {
@@ -477,3 +477,5 @@ proptest! {
         prop_assert_eq!(out(&lines), out(&shuffled));
     }
 }
+
+mod counters;

@@ -78,7 +78,42 @@ pub(super) struct Block {
     pub(super) slots: Box<[u32]>,
     /// For each other line, its number.
     pub(super) metas: Box<[u32]>,
+    /// The samples that tell when something started, counted from the first of the block.
+    pub(super) starts: Box<[Start]>,
 }
+
+/// A sample that tells when something started.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Start {
+    /// Which sample of the block.
+    pub(super) sample: u8,
+    /// What started.
+    pub(super) what: Started,
+}
+
+/// What a sample tells the start of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Started {
+    /// The process: `process_start_time_seconds`.
+    Process,
+    /// One counter, histogram or summary: `…_created`.
+    Series,
+}
+
+impl Started {
+    /// What the sample of this text tells the start of.
+    fn of(text: &[u8]) -> Option<Self> {
+        let name_end = memchr::memchr2(b'{', b' ', text).unwrap_or(text.len());
+        match &text[..name_end] {
+            b"process_start_time_seconds" => Some(Self::Process),
+            name if name.ends_with(b"_created") => Some(Self::Series),
+            _ => None,
+        }
+    }
+}
+
+/// Instead of the number of an old sample: there was none.
+pub(super) const NO_ORIGIN: u32 = u32::MAX;
 
 impl Block {
     /// The text of the first row, which is all literal.
@@ -189,6 +224,9 @@ pub(super) struct BlockBuilder {
     literals: Vec<u8>,
     slots: Vec<u32>,
     metas: Vec<u32>,
+    starts: Vec<Start>,
+    /// For each sample, the number it had in the body before.
+    origins: Vec<u32>,
     /// The distance that served last; in a histogram, its number of lines.
     last_back: usize,
     /// How often a search through all 16 rows may still fail before it is hardly tried any more.
@@ -221,8 +259,8 @@ impl BlockBuilder {
         self.heads.len() >= BLOCK_ROWS
     }
 
-    /// Start with the first rows of a closed block.
-    pub(super) fn resume(&mut self, block: &Block, n_rows: usize, n_outputs: usize) {
+    /// Start with the first rows of a closed block, whose samples were numbered from `origin` on.
+    pub(super) fn resume(&mut self, block: &Block, n_rows: usize, n_outputs: usize, origin: usize) {
         debug_assert!(self.is_empty());
         let heads = &block.heads[..n_rows];
         let n_literals: usize = heads.iter().map(|head| head.n_literals()).sum();
@@ -231,6 +269,11 @@ impl BlockBuilder {
         self.literals.extend_from_slice(&block.literals[..n_literals]);
         self.slots.extend_from_slice(&block.slots[..(n_rows - n_metas) * n_outputs]);
         self.metas.extend_from_slice(&block.metas[..n_metas]);
+        let n_samples = n_rows - n_metas;
+        let starts = block.starts.iter().filter(|start| usize::from(start.sample) < n_samples);
+        self.starts.extend(starts);
+        let number = |n| u32::try_from(n).unwrap_or(NO_ORIGIN);
+        self.origins.extend((origin..origin + n_samples).map(number));
     }
 
     /// Add a sample, which may be known to be derived from one of the recent lines.
@@ -248,7 +291,12 @@ impl BlockBuilder {
         if is_kept {
             let head = self.encode_derived(text, derived, recent);
             self.push(Head { kind: RowKind::Sample, ..head }, text, recent);
+            if let (Some(what), Ok(sample)) = (Started::of(text), u8::try_from(self.origins.len()))
+            {
+                self.starts.push(Start { sample, what });
+            }
             self.slots.extend_from_slice(slots);
+            self.origins.push(NO_ORIGIN);
         } else {
             self.push_opaque(slots, recent);
         }
@@ -258,6 +306,14 @@ impl BlockBuilder {
     pub(super) fn push_opaque(&mut self, slots: &[u32], recent: &mut Recent) {
         self.push(Head { kind: RowKind::Opaque, ..Head::default() }, &[], recent);
         self.slots.extend_from_slice(slots);
+        self.origins.push(NO_ORIGIN);
+    }
+
+    /// Say which number the last sample had in the body before.
+    pub(super) fn set_origin(&mut self, number: usize) {
+        if let (Some(last), Ok(number)) = (self.origins.last_mut(), u32::try_from(number)) {
+            *last = number;
+        }
     }
 
     /// Add another line.
@@ -346,20 +402,25 @@ impl BlockBuilder {
         true
     }
 
-    /// The finished block; the builder is empty again.
-    pub(super) fn close(&mut self) -> Block {
+    /// The finished block, and for each sample its number in the body before; the builder is empty
+    /// again.
+    pub(super) fn close(&mut self) -> (Block, Box<[u32]>) {
         self.literals.extend_from_slice(&[0; SLACK_BYTES]);
         let block = Block {
             heads: self.heads.as_slice().into(),
             literals: self.literals.as_slice().into(),
             slots: self.slots.as_slice().into(),
             metas: self.metas.as_slice().into(),
+            starts: self.starts.as_slice().into(),
         };
+        let origins = self.origins.as_slice().into();
         self.heads.clear();
         self.literals.clear();
         self.slots.clear();
         self.metas.clear();
-        block
+        self.starts.clear();
+        self.origins.clear();
+        (block, origins)
     }
 }
 
@@ -378,7 +439,7 @@ mod tests {
                 builder.push_sample(text, &[n, n + 1000], None, &mut recent);
             }
         }
-        builder.close()
+        builder.close().0
     }
 
     #[test]
@@ -413,13 +474,14 @@ mod tests {
 
             let cut = cut.index(texts.len());
             let mut builder = BlockBuilder::default();
-            builder.resume(&block, cut, 2);
+            builder.resume(&block, cut, 2, 0);
             let mut recent = Recent::default();
             for text in &texts[..cut] {
                 recent.push_text(text);
             }
             builder.push_sample(b"new{} ", &[7, 8], None, &mut recent);
-            let resumed = builder.close();
+            let (resumed, origins) = builder.close();
+            prop_assert_eq!(origins.len(), resumed.n_samples());
             decoded.load(&resumed);
             for (row, text) in texts[..cut].iter().enumerate() {
                 prop_assert_eq!(decoded.text(row), &text[..]);

@@ -1,6 +1,6 @@
 //! Lines not met before: labels, rules, output series.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::aggregate::series::{NewSeries, SeriesHasher, SeriesText};
 use crate::aggregate::table::Table;
@@ -15,6 +15,9 @@ const IGNORED_NAMES_MAX: usize = 64;
 
 /// The rules of one output.
 pub type OutputRules = Arc<Rules>;
+
+/// The table of one output: readers look series up in it, a commit puts them in.
+pub type SharedTable = Arc<RwLock<Table>>;
 
 /// What turns a new line into slots.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ pub(super) struct Cold {
 #[derive(Debug)]
 struct Output {
     rules: OutputRules,
-    table: Arc<Table>,
+    table: SharedTable,
     new: NewSeries,
     hasher: SeriesHasher,
     labels: LabelSet,
@@ -55,7 +58,7 @@ pub(super) struct Found {
 impl Cold {
     pub(super) fn new(
         key: Arc<FingerprintKey>,
-        outputs: impl Iterator<Item = (OutputRules, Arc<Table>)>,
+        outputs: impl Iterator<Item = (OutputRules, SharedTable)>,
     ) -> Self {
         let outputs = outputs.map(|(rules, table)| Output {
             rules,
@@ -138,7 +141,7 @@ impl Cold {
     }
 
     /// The key of the process.
-    pub(super) fn key(&self) -> &FingerprintKey {
+    pub(super) fn key(&self) -> &Arc<FingerprintKey> {
         &self.key
     }
 
@@ -171,9 +174,10 @@ impl Output {
         };
         self.series.load(labels);
         let fingerprint = self.hasher.fingerprint(key, &self.series);
-        match self.table.find(fingerprint) {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        match table.find(fingerprint) {
             Some(slot) => {
-                if !self.series.bound_text.is_empty() && self.table.is_respelt(slot, &self.series) {
+                if !self.series.bound_text.is_empty() && table.is_respelt(slot, &self.series) {
                     self.respelt.push((slot, self.series.bound.value));
                 }
                 slot

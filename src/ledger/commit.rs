@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::aggregate::family::Metadata;
+use crate::aggregate::merge::{Counters, Held, Slots};
 use crate::aggregate::table::Table;
 use crate::ledger::block::Block;
-use crate::ledger::cold::{Cold, OutputRules};
+use crate::ledger::cold::{Cold, OutputRules, SharedTable};
+use crate::ledger::counted::{Change, Counted, Moment, Run, increase, is_counter, is_reset};
 use crate::ledger::meta::MetaLines;
 use crate::ledger::reader::{CleanRead, ReadLimits, Reader};
 use crate::ledger::unordered::{Known, Order};
@@ -26,6 +28,8 @@ pub(super) struct Base {
     /// The format rows were read from; `None`: they cannot be compared with.
     pub(super) format: Option<Format>,
     pub(super) blocks: Vec<Arc<Block>>,
+    /// For each block, how many samples are before it.
+    pub(super) first_samples: Vec<usize>,
     pub(super) metas: Arc<MetaLines>,
 }
 
@@ -41,6 +45,11 @@ pub struct Ledger {
     /// The values before, whose memory the next scrape uses.
     spare: Vec<f64>,
     n_outputs: usize,
+    /// What the rows have counted, if that is asked for.
+    counted: Option<Counted>,
+    known_rows: Vec<u32>,
+    /// Whether the rows are of the round of scrapes at hand.
+    is_fresh: bool,
     order: Order,
     /// The series of a target that keeps no order.
     known: Option<Known>,
@@ -61,15 +70,21 @@ pub struct ReadStats {
 
 impl Ledger {
     /// An empty ledger.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(counters: Counters) -> Self {
+        let counted = (counters == Counters::ResetSafe).then(Counted::default);
+        Self { counted, ..Self::default() }
+    }
+
+    /// A new round of scrapes begins: until it is read anew, the target contributes nothing.
+    pub fn begin_round(&mut self) {
+        self.is_fresh = false;
     }
 
     /// Start reading a body. `outputs`: the rules of each output and its table.
     pub fn reader(
         &mut self,
         key: Arc<FingerprintKey>,
-        outputs: impl Iterator<Item = (OutputRules, Arc<Table>)>,
+        outputs: impl Iterator<Item = (OutputRules, SharedTable)>,
         limits: ReadLimits,
         format: Format,
     ) -> Reader {
@@ -97,10 +112,11 @@ impl Ledger {
     pub fn commit<'t>(
         &mut self,
         read: CleanRead,
+        moment: Moment,
         tables: impl Iterator<Item = &'t mut Table>,
     ) -> ReadStats {
-        let CleanRead { format, mut staged, found, n_lines, n_nameless, is_unchanged, known } =
-            read;
+        let CleanRead { format, mut staged, found, n_lines, n_nameless, is_unchanged, .. } = read;
+        let (mut known, key) = (read.known, read.key);
         let stats = ReadStats {
             n_lines,
             n_samples: staged.values.len(),
@@ -118,10 +134,25 @@ impl Ledger {
                 replace_new(block, &new_slots);
             }
         }
-        self.known = known;
-        if let Some(known) = &mut self.known {
+        if let Some(known) = &mut known {
             known.commit(&new_slots);
         }
+        // Where nothing moved, nothing has to be carried over, but for what started anew.
+        if let Some(counted) = &mut self.counted {
+            counted.carry_over(&Change {
+                old: &self.base,
+                old_known: self.known.as_ref(),
+                n_outputs: self.n_outputs,
+                staged: &staged,
+                known: known.as_ref(),
+                format,
+                key: &key,
+                moment,
+            });
+        }
+        self.known = known;
+        self.known_rows = staged.known_rows;
+        self.is_fresh = true;
         self.order.note(stats.n_samples, stats.n_cold, self.values.len());
         let spent = std::mem::replace(&mut self.values, staged.values);
         self.spare = spent;
@@ -133,14 +164,24 @@ impl Ledger {
                 staged.metas.len() <= metas_max && staged.metas.n_bytes() <= META_BYTES_MAX;
             // Where they are too many, the next body is read as if it were the first.
             let format = has_few.then_some(format);
-            self.base = Arc::new(Base { format, blocks: staged.blocks, metas: staged.metas });
+            let blocks = staged.blocks;
+            let first_samples = first_samples(&blocks);
+            self.base = Arc::new(Base { format, blocks, first_samples, metas: staged.metas });
         }
         stats
     }
 
     /// Forget the target: it has no rows any more.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        let counters = if self.counted.is_some() { Counters::ResetSafe } else { Counters::Raw };
+        *self = Self::new(counters);
+    }
+
+    /// What the rows say has been counted.
+    pub fn settle(&mut self) {
+        if let Some(counted) = self.counted.as_mut().filter(|_| self.is_fresh) {
+            counted.settle(&self.values, self.known.as_mut(), &self.known_rows);
+        }
     }
 
     /// What the target says of its families. The same `Arc` as long as it says the same.
@@ -164,18 +205,70 @@ impl Ledger {
         dropped
     }
 
-    /// Call `visit` with the slot and value of each row, in order.
+    /// Call `visit` with the slot and value of each row, in order; where the slot is a counter's
+    /// and weir counts itself, with what the row has counted since.
     #[inline]
-    pub fn for_each(&self, output: usize, mut visit: impl FnMut(u32, f64)) {
-        let mut values = &self.values[..];
+    pub fn for_each(&self, output: usize, of: Slots<'_>, mut visit: impl FnMut(u32, f64)) {
+        if !self.is_fresh {
+            return;
+        }
+        match &self.counted {
+            None => self.for_each_value(output, &self.values, |slot, &value| visit(slot, value)),
+            Some(counted) => self.for_each_increase(output, of, counted.by_sample(), visit),
+        }
+    }
+
+    fn for_each_increase(
+        &self,
+        output: usize,
+        of: Slots<'_>,
+        counted: &[f64],
+        mut visit: impl FnMut(u32, f64),
+    ) {
+        let mut was_reset = false;
+        let pairs = || self.values.iter().zip(counted);
+        let mut pair = pairs();
+        self.for_each_value(output, &self.values, |slot, _| {
+            if let Some((&value, &counted)) = pair.next() {
+                was_reset |= is_reset(value, counted) && is_counter(of.operations, slot);
+            }
+        });
+        let places = if was_reset { (of.places)() } else { Arc::default() };
+        let (mut run, mut pair) = (Run::default(), pairs());
+        self.for_each_value(output, &self.values, |slot, _| {
+            let Some((&value, &counted)) = pair.next() else { return };
+            if !is_counter(of.operations, slot) {
+                visit(slot, value);
+            } else if let Some(&place) = places.get(slot as usize) {
+                run.push((slot, value, counted), place, &mut visit);
+            } else {
+                visit(slot, increase(value, counted));
+            }
+        });
+        run.flush(&mut visit);
+    }
+
+    /// Call `visit` with the slot of each row that has no value now but may have one again.
+    pub fn for_each_held(&self, output: usize, mut visit: impl FnMut(u32, Held)) {
+        if !self.is_fresh {
+            self.for_each_slot(output, |_, slot| visit(slot, Held::Waiting));
+        }
+        if let Some(counted) = &self.counted {
+            counted.for_each_departed(output, |slot| visit(slot, Held::Departed));
+        }
+    }
+
+    #[inline]
+    fn for_each_value<T>(&self, output: usize, values: &[T], mut visit: impl FnMut(u32, &T)) {
+        let mut values = values;
         for block in &self.base.blocks {
             let Some((of_block, rest)) = values.split_at_checked(block.n_samples()) else { return };
             values = rest;
             if self.n_outputs == 1 {
-                block.slots.iter().zip(of_block).for_each(|(&slot, &value)| visit(slot, value));
+                block.slots.iter().zip(of_block).for_each(|(&slot, value)| visit(slot, value));
             } else {
                 let slots = block.slots.iter().skip(output).step_by(self.n_outputs.max(1));
-                slots.zip(of_block).for_each(|(&slot, &value)| visit(slot, value));
+                slots.zip(of_block).for_each(|(&slot, value)| visit(slot, value));
             }
         }
     }
@@ -191,7 +284,7 @@ impl Ledger {
     }
 
     fn for_each_of<T>(&self, output: usize, some: &[(u32, T)], mut visit: impl FnMut(u32, &T)) {
-        if some.is_empty() {
+        if some.is_empty() || !self.is_fresh {
             return;
         }
         let mut some = some.iter().peekable();
@@ -213,6 +306,16 @@ impl Ledger {
             }
         }
     }
+}
+
+/// For each block, how many samples are before it.
+fn first_samples(blocks: &[Arc<Block>]) -> Vec<usize> {
+    let starts = blocks.iter().scan(0, |next, block| {
+        let first = *next;
+        *next += block.n_samples();
+        Some(first)
+    });
+    starts.collect()
 }
 
 /// Put in the slots that series the tables did not know have got by now.

@@ -14,9 +14,9 @@ use crate::ledger::commit::Base;
 use crate::ledger::predict::{Prediction, Stop};
 use crate::ledger::recent::Recent;
 use crate::ledger::resync::Index;
-use crate::ledger::staged::Staged;
+use crate::ledger::staged::{Origin, Staged};
 use crate::ledger::unordered::Known;
-use crate::model::Format;
+use crate::model::{FingerprintKey, Format};
 use crate::parse::{Document, ParseError, ParseErrorKind, SampleTokens};
 
 /// Bytes of a chunk that are copied behind what was left of the one before, at first. As soon as the
@@ -129,6 +129,7 @@ pub struct CleanRead {
     /// The rows are those of the last scrape, one for one.
     pub(super) is_unchanged: bool,
     pub(super) known: Option<Known>,
+    pub(super) key: Arc<FingerprintKey>,
 }
 
 impl Reader {
@@ -239,6 +240,7 @@ impl Reader {
             format: self.document.format(),
             staged: self.read,
             n_nameless: self.cold.n_nameless,
+            key: Arc::clone(self.cold.key()),
             found: self.cold.finish(),
             n_lines,
             is_unchanged,
@@ -351,6 +353,7 @@ impl Reader {
     /// All rows of a block have been matched: the new ledger shares it.
     fn end_block(&mut self, block_at: usize, block: &Arc<Block>) {
         self.read.blocks.push(Arc::clone(block));
+        self.read.origins.push(Origin::Block(block_at));
         self.enter(block_at + 1);
     }
 
@@ -368,7 +371,8 @@ impl Reader {
     /// Stop predicting: the rows matched go into a new block, the others are searched.
     fn leave(&mut self, block_at: usize, block: &Block, n_matched: usize) {
         self.decoded.load(block);
-        self.builder.resume(block, n_matched, self.cold.n_outputs());
+        let origin = self.base.first_samples[block_at];
+        self.builder.resume(block, n_matched, self.cold.n_outputs(), origin);
         for row in n_matched.saturating_sub(BACK_MAX)..n_matched {
             self.recent.push_text(self.decoded.text(row));
         }
@@ -400,7 +404,7 @@ impl Reader {
 
     fn close_block(&mut self) {
         if !self.builder.is_empty() {
-            self.read.blocks.push(Arc::new(self.builder.close()));
+            self.read.push_block(self.builder.close());
         }
     }
 

@@ -63,6 +63,12 @@ pub(super) struct Known {
     scrape: u32,
     n_seen: usize,
     has_new: bool,
+    /// The row that was found or put in last.
+    last_row: u32,
+    /// By row: its fingerprint, and up to which value it has been counted, once it has been.
+    counted: Vec<(Fingerprint, Option<f64>)>,
+    /// What the last commit forgot: fingerprint, up to where it was counted, slots.
+    forgotten: Vec<(Fingerprint, f64, Box<[u32]>)>,
 }
 
 impl Known {
@@ -86,8 +92,47 @@ impl Known {
             entry.seen = self.scrape;
             self.n_seen += 1;
         }
+        self.last_row = entry.row;
         let first = entry.row as usize * n_outputs;
         self.slots.get(first..first + n_outputs)
+    }
+
+    /// The row of the series that was found or put in last.
+    pub(super) fn last_row(&self) -> u32 {
+        self.last_row
+    }
+
+    /// Up to which value a row has been counted; `None`: it is new.
+    pub(super) fn counted(&self, row: u32) -> Option<f64> {
+        self.counted.get(row as usize)?.1
+    }
+
+    /// The fingerprint of a row.
+    pub(super) fn fingerprint_of(&self, row: u32) -> Option<Fingerprint> {
+        Some(self.counted.get(row as usize)?.0)
+    }
+
+    /// These rows have been counted up to these values.
+    pub(super) fn settle(&mut self, rows: &[u32], values: &[f64]) {
+        for (&row, &value) in rows.iter().zip(values) {
+            if let Some((_, counted)) = self.counted.get_mut(row as usize) {
+                *counted = Some(value);
+            }
+        }
+    }
+
+    /// What the last commit forgot.
+    pub(super) fn forgotten(&self) -> &[(Fingerprint, f64, Box<[u32]>)] {
+        &self.forgotten
+    }
+
+    /// All series that have been counted: fingerprint, up to where, slots.
+    pub(super) fn all(&self, n_outputs: usize) -> impl Iterator<Item = (Fingerprint, f64, &[u32])> {
+        self.entries.iter().filter_map(move |entry| {
+            let first = entry.row as usize * n_outputs;
+            let slots = self.slots.get(first..first + n_outputs)?;
+            Some((entry.fingerprint, self.counted(entry.row)?, slots))
+        })
     }
 
     /// Put in a series that is not there.
@@ -101,6 +146,12 @@ impl Known {
             self.slots.extend_from_slice(slots);
             u32::try_from(row).unwrap_or(u32::MAX)
         };
+        let at = row as usize;
+        if self.counted.len() <= at {
+            self.counted.resize(at + 1, (fingerprint, None));
+        }
+        self.counted[at] = (fingerprint, None);
+        self.last_row = row;
         self.has_new |= slots.iter().any(|&slot| slot & NEW != 0 && !is_dropped(slot));
         self.n_seen += 1;
         let entry = Entry { fingerprint, row, seen: self.scrape };
@@ -110,12 +161,19 @@ impl Known {
 
     /// End the body: forget what it did not have, put in the slots of new series.
     pub(super) fn commit(&mut self, new_slots: &[Vec<u32>]) {
+        self.forgotten.clear();
         if self.n_seen < self.entries.len() {
-            let Self { entries, free, scrape, .. } = self;
+            let n_outputs = new_slots.len();
+            let Self { entries, free, scrape, slots, counted, forgotten, .. } = self;
             entries.retain(|entry| {
                 let is_seen = entry.seen == *scrape;
                 if !is_seen {
                     free.push(entry.row);
+                    let first = entry.row as usize * n_outputs;
+                    let slots = slots.get(first..first + n_outputs).unwrap_or_default();
+                    if let Some((fingerprint, Some(counted))) = counted.get(entry.row as usize) {
+                        forgotten.push((*fingerprint, *counted, slots.into()));
+                    }
                 }
                 is_seen
             });

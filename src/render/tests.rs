@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::aggregate::family::{FamilyMeta, Metadata};
-use crate::aggregate::merge::{MergePolicy, Rows};
+use crate::aggregate::merge::{Counters, Held, MergePolicy, Rows, Slots};
 use crate::aggregate::series::{NewSeries, SeriesHasher, SeriesText};
 use crate::aggregate::table::Table;
 use crate::model::{FingerprintKey, LabelSet};
@@ -10,7 +10,8 @@ use crate::model::{FingerprintKey, LabelSet};
 struct Listed(Vec<f64>);
 
 impl Rows for Listed {
-    fn for_each(&self, mut visit: impl FnMut(u32, f64)) {
+    fn for_each_held(&self, _: impl FnMut(u32, Held)) {}
+    fn for_each(&self, _: Slots<'_>, mut visit: impl FnMut(u32, f64)) {
         (0..).zip(&self.0).for_each(|(slot, &value)| visit(slot, value));
     }
     fn for_each_timestamp(&self, mut visit: impl FnMut(u32, i64)) {
@@ -22,7 +23,7 @@ impl Rows for Listed {
 }
 
 fn snapshot(types: &[(&str, MetricType)], series: &[&[(&str, &str)]]) -> Arc<Snapshot> {
-    let mut table = Table::new(MergePolicy::Typed);
+    let mut table = Table::new(MergePolicy::Typed, Counters::Raw);
     let meta = |t| FamilyMeta {
         metric_type: Some(t),
         help: Some(b"a \"b\" \\ c\nd".to_vec().into()),

@@ -16,7 +16,12 @@ fn engine() -> Engine {
     let limits = ReadLimits { line_bytes_max: 1 << 20, series_max: 1 << 30, labels_max: 128 };
     let outputs = vec![OutputConfig { name: String::new(), rules: Rules::default() }];
     Engine::new(
-        EngineConfig { outputs, limits, policy: MergePolicy::Typed },
+        EngineConfig {
+            outputs,
+            limits,
+            policy: MergePolicy::Typed,
+            counters: weir::aggregate::merge::Counters::Raw,
+        },
         FingerprintKey::new(|| 11),
         1,
     )

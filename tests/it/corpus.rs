@@ -25,7 +25,16 @@ fn engine() -> Engine {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(3);
         state
     });
-    Engine::new(EngineConfig { outputs, limits, policy: MergePolicy::Sum }, key, 1)
+    Engine::new(
+        EngineConfig {
+            outputs,
+            limits,
+            policy: MergePolicy::Sum,
+            counters: weir::aggregate::merge::Counters::Raw,
+        },
+        key,
+        1,
+    )
 }
 
 fn read(engine: &mut Engine, body: &[u8], format: Format, n_bytes: usize) -> Result<(), ReadError> {

@@ -9,7 +9,8 @@ use crate::model::{FingerprintKey, LabelSet};
 struct Listed(Vec<(u32, f64)>);
 
 impl Rows for Listed {
-    fn for_each(&self, mut visit: impl FnMut(u32, f64)) {
+    fn for_each_held(&self, _: impl FnMut(u32, Held)) {}
+    fn for_each(&self, _: Slots<'_>, mut visit: impl FnMut(u32, f64)) {
         self.0.iter().for_each(|&(slot, value)| visit(slot, value));
     }
     fn for_each_timestamp(&self, _: impl FnMut(u32, i64)) {}
@@ -36,7 +37,7 @@ struct Fixture {
 
 impl Fixture {
     fn new(types: &[(&str, MetricType)]) -> Self {
-        let mut table = Table::new(MergePolicy::Typed);
+        let mut table = Table::new(MergePolicy::Typed, Counters::Raw);
         table.set_metadata(metadata(types));
         Self { table, key: FingerprintKey::new(|| 9) }
     }

@@ -24,7 +24,12 @@ pub(super) fn snapshot(
     random: fn() -> u64,
 ) -> Result<Option<Arc<Snapshot>>, ReadError> {
     let outputs = vec![OutputConfig { name: String::new(), rules: Rules::default() }];
-    let config = EngineConfig { outputs, limits: UNLIMITED, policy: MergePolicy::Typed };
+    let config = EngineConfig {
+        outputs,
+        limits: UNLIMITED,
+        policy: MergePolicy::Typed,
+        counters: crate::aggregate::merge::Counters::Raw,
+    };
     let mut engine = Engine::new(config, FingerprintKey::new(random), 1);
     let mut reader = engine.reader(0, Format::OpenMetrics);
     reader.push(document.as_bytes())?;

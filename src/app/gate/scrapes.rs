@@ -91,7 +91,12 @@ impl Scrapes {
     pub(super) fn new(config: GateConfig, metrics: Arc<Metrics>) -> Self {
         let names = names_of(&config.outputs);
         let GateConfig { read_limits: limits, policy, random, .. } = config;
-        let engine = EngineConfig { outputs: config.outputs, limits, policy };
+        let engine = EngineConfig {
+            outputs: config.outputs,
+            limits,
+            policy,
+            counters: crate::aggregate::merge::Counters::Raw,
+        };
         let engine = Engine::new(engine, FingerprintKey::new(random), N_TARGETS);
         let client = Client::new(config.proxies);
         Self {
@@ -114,7 +119,12 @@ impl Scrapes {
     /// scrape by the old rules until then.
     pub(super) async fn reload(&self, outputs: Vec<OutputConfig>) {
         let names = names_of(&outputs);
-        let engine = EngineConfig { outputs, limits: self.limits, policy: self.policy };
+        let engine = EngineConfig {
+            outputs,
+            limits: self.limits,
+            policy: self.policy,
+            counters: crate::aggregate::merge::Counters::Raw,
+        };
         let engine = Engine::new(engine, FingerprintKey::new(self.random), N_TARGETS);
         let mut state = self.state.lock().await;
         *state = State { is_up: state.is_up, ..State::new(engine, names.len()) };

@@ -92,6 +92,7 @@ impl Reader {
             }
             let slots = &block.slots[first..first + n_outputs];
             self.builder.push_sample(text, slots, None, &mut self.recent);
+            self.builder.set_origin(self.base.first_samples[block_at] + row - n_metas);
         }
         self.mode = Mode::Resyncing(block_at, row + 1);
     }
@@ -216,9 +217,10 @@ impl Reader {
         let fingerprint = Known::fingerprint(self.cold.key(), text);
         let Some(slots) = known.find(fingerprint, self.cold.n_outputs()) else { return Ok(None) };
         if self.builder.is_full() {
-            self.read.blocks.push(Arc::new(self.builder.close()));
+            self.read.push_block(self.builder.close());
         }
         self.builder.push_opaque(slots, &mut self.recent);
+        self.read.known_rows.push(known.last_row());
         self.read.values.push(value);
         self.document.pass_samples(1);
         self.check_n_series().map(|()| Some(end + 1))
@@ -245,6 +247,7 @@ impl Reader {
             self.close_block();
         }
         self.builder.push_opaque(&self.slots, &mut self.recent);
+        self.read.known_rows.extend(self.known.as_ref().map(Known::last_row));
         self.stage(line);
         self.check_n_series()
     }
