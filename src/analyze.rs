@@ -1,7 +1,7 @@
 //! What an exposition is made of: series by metric, values by label, and what could be saved.
 //!
-//! An [`Analyzer`] reads a document in chunks, as Prometheus would (what Prometheus refuses ends
-//! the analysis), and makes a [`Report`]. Time is linear in the bytes. Memory is that of the
+//! An [`Analyzer`] reads a document in chunks, as a scrape would (what that refuses ends the
+//! analysis), and makes a [`Report`]. Time is linear in the bytes. Memory is that of the
 //! distinct label values; with [`Extent::Savings`] also four bytes a label of each sample, and with
 //! rules a fingerprint a series.
 //!
@@ -22,7 +22,7 @@ use crate::analyze::report::Families;
 use crate::analyze::savings::HashKey;
 use crate::analyze::tally::Tally;
 use crate::model::Format;
-use crate::parse::{Document, Entry, EntryError, ParseError, Parser, SampleTokens};
+use crate::parse::{Document, Entry, EntryError, ParseError, ParseErrorKind, Parser, SampleTokens};
 use crate::relabel::Rules;
 
 /// How much to find out.
@@ -48,6 +48,7 @@ pub struct Analyzer {
 /// What has been counted.
 #[derive(Debug)]
 struct Count {
+    format: Format,
     tally: Tally,
     families: Families,
     preview: Option<Preview>,
@@ -59,6 +60,7 @@ impl Analyzer {
     pub fn new(document: Document, extent: Extent, mut random: impl FnMut() -> u64) -> Self {
         let key = HashKey([random(), random()]);
         let count = Count {
+            format: document.format(),
             tally: Tally::new(extent == Extent::Savings),
             families: Families::default(),
             preview: None,
@@ -79,7 +81,7 @@ impl Analyzer {
     ///
     /// # Errors
     ///
-    /// Where Prometheus refuses the document.
+    /// Where a scrape refuses the document.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), ParseError> {
         let Self { parser, count, n_lines_before } = self;
         parser
@@ -120,7 +122,7 @@ impl Analyzer {
         parser
             .finish(|line, entry, tokens| count.entry(line, entry, tokens))
             .map_err(|error| ParseError { line: error.line + n_lines_before, ..error })?;
-        let Count { tally, families, preview, key } = count;
+        let Count { tally, families, preview, key, format: _ } = count;
         let preview = preview.map(|preview| preview.report(&families));
         Ok(Report { preview, ..Report::new(&tally, &families, key) })
     }
@@ -142,17 +144,15 @@ impl Count {
             }
             Entry::Help { name, text, .. } => self.families.help(name, text),
             Entry::Type { name, metric_type, .. } => self.families.metric_type(name, metric_type),
+            Entry::Eof if self.format == Format::Text => {
+                // What stands behind would be lost; a scrape refuses it as well.
+                let nul = line.iter().position(|&byte| byte == 0).unwrap_or(0);
+                return Err(EntryError { column: nul + 1, kind: ParseErrorKind::NulByte });
+            }
             Entry::Blank | Entry::Comment | Entry::Unit { .. } | Entry::Eof => {}
         }
         Ok(())
     }
-}
-
-/// Which format a document most likely has, by how it ends: only OpenMetrics ends in `# EOF`.
-pub fn guess_format(end: &[u8]) -> Format {
-    let end = end.strip_suffix(b"\n").unwrap_or(end);
-    let is_open_metrics = end == b"# EOF" || end.ends_with(b"\n# EOF");
-    if is_open_metrics { Format::OpenMetrics } else { Format::Text }
 }
 
 #[cfg(test)]

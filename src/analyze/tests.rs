@@ -57,6 +57,7 @@ fn what_prometheus_refuses_is_refused() {
         ("a{b=\"1\",c=\"2\"} 1\na{b=\"1\",b=\"2\"} 1\n", 2),
         ("a{b=\"1\"} 1\na{__name__=\"1\"} 1\n", 2),
         ("a{b=\"1\"} 1\n{\"\"} 1\n", 2),
+        ("a 1\n\0\nb 1\n", 2),
         ("{\"x\",b=\"1\"} 1\n{\"\",b=\"1\"} 1\n", 2),
         ("a{b=\"\",b=\"1\"} 1\na{b=\"1\",b=\"1\"} 1\n", 2),
     ] {
@@ -100,20 +101,6 @@ fn rules_show_what_they_leave_and_which_gauges_they_merge() {
     assert_eq!(text(&preview.report), "\n1 c\n\n1 g\n  1 y [1]\n");
     assert_eq!(preview.merged_gauges, [("g".to_owned(), 1)]);
     assert_eq!((preview.n_dropped, preview.n_nameless), (0, 0));
-}
-
-#[test]
-fn a_document_is_openmetrics_if_it_ends_so() {
-    for (end, format) in [
-        ("a 1\n# EOF\n", Format::OpenMetrics),
-        ("# EOF", Format::OpenMetrics),
-        ("a 1\n# EOF", Format::OpenMetrics),
-        ("a # EOF\n", Format::Text),
-        ("# EOF\n\n", Format::Text),
-        ("", Format::Text),
-    ] {
-        assert_eq!(guess_format(end.as_bytes()), format, "{end:?}");
-    }
 }
 
 /// A sample per number: one of two metrics, labels and values by its bits.

@@ -19,7 +19,7 @@
 
 mod parts;
 
-use crate::analyze::{Analyzer, Extent, LabelReport, PreviewReport, Report, escaped, guess_format};
+use crate::analyze::{Analyzer, Extent, LabelReport, PreviewReport, Report, escaped};
 use crate::app::check;
 use crate::app::exit::Exit;
 use crate::app::explain::rules_of;
@@ -238,7 +238,7 @@ fn format_of(file: &mut File) -> io::Result<Format> {
     let mut end = Vec::new();
     file.take(LOOK_AT).read_to_end(&mut end)?;
     file.rewind()?;
-    Ok(guess_format(&end))
+    Ok(Format::guess(&end))
 }
 
 pub(super) fn write_text(report: &Report, out: &mut impl Write) -> io::Result<()> {

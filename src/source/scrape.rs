@@ -10,21 +10,27 @@ use crate::source::target::Target;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use std::io::SeekFrom;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _, ReadBuf};
 use tokio::time::Instant;
 
+/// A file's format is told by its last bytes.
+const FILE_END_BYTES: u64 = 16;
 /// What weir parses, and nothing else. Text comes first: it is what an exporter gives to a client
 /// that does not ask, so that the series stay those of metric-gate.
 const ACCEPT_VALUE: &str = "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.4,application/openmetrics-text;version=0.0.1;q=0.3,*/*;q=0.1";
 const USER_AGENT_VALUE: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
 /// Tells the exporter, as Prometheus does, how long the asker will wait.
 const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
-/// gzip is decoded in steps of so many bytes, so that a bomb cannot hold a worker thread for long.
-const GZIP_STEP_BYTES: usize = 16 * 1024;
+/// gzip is decoded in steps of so many bytes: a step decodes to a thousand times as much at most.
+const GZIP_STEP_BYTES: usize = 2 * 1024;
+/// After so many decoded bytes others have their turn on the worker thread, and the deadline is
+/// looked at: a target that always has more to say holds up neither.
+const TURN_BYTES: usize = 1 << 20;
 const FILE_READ_BYTES: usize = 256 * 1024;
 
 /// Scrapes targets.
@@ -115,18 +121,24 @@ impl Exposition {
         sink: impl FnMut(&[u8]) -> Result<(), Refused>,
     ) -> Result<Transfer, ScrapeError> {
         let Self { mut body, is_gzip, body_bytes_max, .. } = self;
-        let mut sink = Bounded { sink, body_bytes_max, transfer: Transfer::default() };
+        let transfer = Transfer::default();
+        let mut sink = Bounded { sink, body_bytes_max, transfer, turn_bytes: 0 };
         let mut decoder = is_gzip.then(gzip::Decoder::new);
         while let Some(chunk) = body.chunk().await {
             let chunk = chunk?;
             sink.count_wire(chunk.len())?;
-            let Some(decoder) = &mut decoder else {
-                sink.push(&chunk)?;
-                continue;
-            };
-            for step in chunk.chunks(GZIP_STEP_BYTES) {
-                decoder.push(step, |piece| sink.push(piece)).map_err(gzip_error)?;
-                tokio::task::yield_now().await;
+            let step_bytes = if is_gzip { GZIP_STEP_BYTES } else { TURN_BYTES };
+            for step in chunk.chunks(step_bytes) {
+                match &mut decoder {
+                    Some(decoder) => {
+                        decoder.push(step, |piece| sink.push(piece)).map_err(gzip_error)?;
+                    }
+                    None => sink.push(step)?,
+                }
+                if sink.turn_bytes >= TURN_BYTES {
+                    sink.turn_bytes = 0;
+                    tokio::task::yield_now().await;
+                }
             }
         }
         decoder.map_or(Ok(()), |decoder| decoder.finish().map_err(gzip_error))?;
@@ -189,11 +201,14 @@ struct Bounded<S> {
     sink: S,
     body_bytes_max: u64,
     transfer: Transfer,
+    /// Bytes since others had their turn.
+    turn_bytes: usize,
 }
 
 impl<S: FnMut(&[u8]) -> Result<(), Refused>> Bounded<S> {
     fn push(&mut self, piece: &[u8]) -> Result<(), ScrapeError> {
         self.transfer.body_bytes += piece.len() as u64;
+        self.turn_bytes = self.turn_bytes.saturating_add(piece.len());
         if self.transfer.body_bytes > self.body_bytes_max {
             return Err(self.too_large());
         }
@@ -230,11 +245,26 @@ async fn open_file(path: &Path) -> Result<Response<RawBody>, ScrapeError> {
         return Err(error("not a regular file".to_owned()));
     }
     let mut file = tokio::fs::File::open(path).await.map_err(|e| error(e.to_string()))?;
+    let format = guess_format(&mut file).await.map_err(|e| error(e.to_string()))?;
     file.set_max_buf_size(FILE_READ_BYTES);
     let buffer = vec![0; FILE_READ_BYTES].into_boxed_slice();
     let mut response = Response::new(RawBody::File(file, buffer));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    let content_type = match format {
+        Format::Text => "text/plain",
+        Format::OpenMetrics => "application/openmetrics-text",
+    };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     Ok(response)
+}
+
+/// A file says nothing of its format but how it ends.
+async fn guess_format(file: &mut tokio::fs::File) -> std::io::Result<Format> {
+    let n_bytes = file.metadata().await?.len();
+    file.seek(SeekFrom::Start(n_bytes.saturating_sub(FILE_END_BYTES))).await?;
+    let mut end = Vec::new();
+    (&mut *file).take(FILE_END_BYTES).read_to_end(&mut end).await?;
+    file.rewind().await?;
+    Ok(Format::guess(&end))
 }
 
 /// Seconds as Prometheus writes them into its timeout header.

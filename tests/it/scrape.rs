@@ -2,6 +2,7 @@
 
 use crate::support::{FakeTarget, PATIENCE, Peer, gzip, runtime};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use weir::http::Client;
 use weir::http::client::AskFor;
@@ -438,4 +439,50 @@ fn a_file_is_read_anew_for_each_scrape() {
         scrape(&format!("file:{}", folder.path().display())).unwrap_err().kind,
         ScrapeErrorKind::File
     );
+}
+
+/// However much a target has to say, and however well it packs it: the deadline is looked at.
+#[test]
+fn a_body_that_always_goes_on_is_read_in_turns() {
+    const N_BYTES: usize = 256 << 20;
+    let packed = gzip("\n".repeat(4 << 20)).repeat(N_BYTES / (4 << 20));
+    assert!(packed.len() < N_BYTES / 900, "{} bytes", packed.len());
+    let target = FakeTarget::start(move |peer| {
+        peer.answer("200 OK", "Content-Encoding: gzip\r\n", &packed);
+    });
+    let scraper = Scraper::new(Client::default(), AskFor::Auto, 1 << 30);
+    let target = Target::parse(&target.url()).unwrap();
+    let mut n_decoded = 0;
+    let read = runtime().block_on(async {
+        let exposition = scraper.open(&target, PATIENCE).await.unwrap();
+        // Looked at whenever reading has paused, be it for the network or for its turn to end.
+        let mut n_looks = 0;
+        let deadline = std::future::poll_fn(|_| {
+            n_looks += 1;
+            if n_looks < 100 { Poll::Pending } else { Poll::Ready(()) }
+        });
+        let read = exposition.read(|piece| {
+            n_decoded += piece.len();
+            Ok(())
+        });
+        within(deadline, read).await
+    });
+    assert_eq!(read.unwrap_err().kind, ScrapeErrorKind::Timeout);
+    assert!(n_decoded < N_BYTES, "{n_decoded} bytes were decoded");
+}
+
+/// A file says by its end which format it is in.
+#[test]
+fn a_file_of_openmetrics_is_read_as_such() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let url = format!("file:{}", file.path().display());
+    for (text, format) in [
+        ("a 1 1.5\n# EOF\n", Format::OpenMetrics),
+        ("# EOF", Format::OpenMetrics),
+        ("a 1 15\n", Format::Text),
+        ("", Format::Text),
+    ] {
+        std::fs::write(file.path(), text).unwrap();
+        assert_eq!(scrape(&url).unwrap(), (format, text.to_owned()));
+    }
 }
