@@ -7,7 +7,7 @@ use crate::http::answer::Problem;
 use crate::http::client::AskFor;
 use crate::http::gzip;
 use crate::source::scrape::RawBody;
-use crate::source::within;
+use crate::source::{ScrapeError, ScrapeErrorKind, within};
 use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER,
@@ -16,6 +16,7 @@ use http::header::{
 use http::{HeaderMap, Request, Response};
 use http_body::Frame;
 use hyper::body::Incoming;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -43,23 +44,24 @@ impl Gate {
         let deadline = self.patience.deadline(request.headers());
         let target = self.scrapes.target();
         let time_left = deadline.saturating_duration_since(Instant::now());
-        let asked = self.scrapes.scraper().ask(target, time_left, AskFor::Identity);
-        let response =
+        let asked = async {
+            let response = self.scrapes.scraper().ask(target, time_left, AskFor::Identity).await?;
+            let (mut head, body) = response.into_parts();
+            let is_gzip = is_gzip(&head.headers);
+            if is_gzip {
+                head.headers.remove(CONTENT_ENCODING);
+                head.headers.remove(CONTENT_LENGTH);
+            }
+            let mut body = PassedOn::new(body, is_gzip, deadline);
+            // As long as nothing was passed on, what goes wrong can still be told.
+            body.first = poll_fn(|cx| body.poll_piece(cx)).await.transpose()?;
+            Ok((head, body))
+        };
+        let (mut head, body) =
             within(sleep_until(deadline), asked).await.map_err(|e| problem(target, &e))?;
-        let (mut head, body) = response.into_parts();
-        let is_gzip = is_gzip(&head.headers);
-        if is_gzip {
-            head.headers.remove(CONTENT_ENCODING);
-            head.headers.remove(CONTENT_LENGTH);
-        }
         for name in &HOP_BY_HOP {
             head.headers.remove(name);
         }
-        let body = PassedOn {
-            body,
-            decoder: is_gzip.then(gzip::Decoder::new),
-            deadline: Box::pin(sleep_until(deadline)),
-        };
         let mut response = Response::new(Body::stream(body));
         *response.status_mut() = head.status;
         *response.headers_mut() = head.headers;
@@ -74,24 +76,28 @@ fn is_gzip(headers: &HeaderMap) -> bool {
 
 /// The target's body on its way to the client.
 struct PassedOn {
+    /// The first piece, read before anything was passed on.
+    first: Option<Bytes>,
     body: RawBody,
     decoder: Option<gzip::Decoder>,
     deadline: Pin<Box<Sleep>>,
 }
 
 impl PassedOn {
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+    fn new(body: RawBody, is_gzip: bool, deadline: Instant) -> Self {
+        let decoder = is_gzip.then(gzip::Decoder::new);
+        Self { first: None, body, decoder, deadline: Box::pin(sleep_until(deadline)) }
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ScrapeError>>> {
         loop {
             if self.deadline.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+                let error = ScrapeError::new(ScrapeErrorKind::Timeout, "timed out");
+                return Poll::Ready(Some(Err(error)));
             }
-            let chunk = match ready!(self.body.poll_chunk(cx)) {
-                Some(Ok(chunk)) => chunk,
-                Some(Err(e)) => return Poll::Ready(Some(Err(io::Error::other(e)))),
-                None => {
-                    let ended = self.decoder.take().map_or(Ok(()), |decoder| decoder.finish());
-                    return Poll::Ready(ended.err().map(|e| Err(gzip_error(&e))));
-                }
+            let Some(chunk) = ready!(self.body.poll_chunk(cx)?) else {
+                let ended = self.decoder.take().map_or(Ok(()), |decoder| decoder.finish());
+                return Poll::Ready(ended.err().map(|e| Err(gzip_error(&e))));
             };
             let Some(decoder) = &mut self.decoder else {
                 return Poll::Ready(Some(Ok(chunk)));
@@ -114,12 +120,17 @@ impl PassedOn {
 /// What one chunk may decode to; gzip of text never comes near.
 const DECODED_BYTES_MAX: usize = 64 << 20;
 
-fn gzip_error(error: &gzip::DecodeError<()>) -> io::Error {
-    io::Error::other(match error {
-        gzip::DecodeError::Corrupt => "the gzip stream is corrupt",
-        gzip::DecodeError::Truncated => "the gzip stream is cut short",
-        gzip::DecodeError::Sink(()) => "the gzip stream decodes to too much",
-    })
+fn gzip_error(error: &gzip::DecodeError<()>) -> ScrapeError {
+    let (kind, message) = match error {
+        gzip::DecodeError::Corrupt => (ScrapeErrorKind::Encoding, "the gzip stream is corrupt"),
+        gzip::DecodeError::Truncated => {
+            (ScrapeErrorKind::Truncated, "the gzip stream is cut short")
+        }
+        gzip::DecodeError::Sink(()) => {
+            (ScrapeErrorKind::Encoding, "the gzip stream decodes to too much")
+        }
+    };
+    ScrapeError::new(kind, message)
 }
 
 impl http_body::Body for PassedOn {
@@ -130,6 +141,10 @@ impl http_body::Body for PassedOn {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.poll_piece(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        let piece = match self.first.take() {
+            Some(first) => Some(Ok(first)),
+            None => ready!(self.poll_piece(cx)),
+        };
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data).map_err(io::Error::other)))
     }
 }

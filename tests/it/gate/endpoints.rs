@@ -1,6 +1,6 @@
 //! What each path answers, and in what form.
 
-use crate::support::{FakeTarget, TestGate, gzip, request};
+use crate::support::{FakeTarget, Peer, TestGate, gzip, request};
 use flate2::read::MultiGzDecoder;
 use std::io::Read;
 
@@ -168,11 +168,42 @@ fn source_decodes_gzip_that_was_not_asked_for() {
 /// FIX-H2: a target that hangs does not hang `/source`.
 #[test]
 fn fix_h2_source_ends_with_the_askers_time() {
-    let target = FakeTarget::start(crate::support::Peer::hang);
+    let target = FakeTarget::start(Peer::hang);
     let gate = TestGate::new(&target.url(), "");
     let reply = gate.ask("/source", "X-Prometheus-Scrape-Timeout-Seconds: 0.2\r\n");
     assert_eq!(reply.status, 504);
     target.wait_until(|seen| seen.n_gone == 1);
+}
+
+/// As long as nothing of it was passed on, what is wrong with a body is told.
+#[test]
+fn source_tells_what_is_wrong_before_the_first_byte() {
+    for (script, status, told) in [
+        (
+            (|peer| peer.answer("200 OK", "Content-Encoding: gzip\r\n", "a 1\n")) as fn(&mut Peer),
+            502,
+            "gzip",
+        ),
+        (
+            |peer| peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+            502,
+            "chunk",
+        ),
+        (
+            |peer| {
+                peer.start_chunks();
+                peer.hang();
+            },
+            504,
+            "timed out",
+        ),
+    ] {
+        let target = FakeTarget::start(script);
+        let gate = TestGate::new(&target.url(), "");
+        let reply = gate.ask("/source", "X-Prometheus-Scrape-Timeout-Seconds: 0.5\r\n");
+        assert_eq!(reply.status, status, "{}", reply.text());
+        assert!(reply.text().contains(told), "{told} is not in {}", reply.text());
+    }
 }
 
 #[test]
