@@ -7,5 +7,6 @@ pub mod exit;
 pub mod explain;
 pub mod fetch;
 pub mod gate;
+pub mod lint;
 pub mod options;
 pub mod serve;

@@ -4,7 +4,10 @@
 //! Only what clap needs is here; what the values mean is `app`'s.
 #![expect(clippy::doc_markdown, reason = "doc comments are the help text")]
 
+mod lint;
 mod values;
+
+pub use lint::LintFlags;
 
 use crate::app::analyze;
 use crate::app::explain;
@@ -48,6 +51,8 @@ pub enum Command {
     Check(CheckFlags),
     /// Show step by step what the rules do to a series
     Explain(ExplainFlags),
+    /// Find what is wrong, or against a convention, in an exposition, as promtool check metrics does
+    Lint(LintFlags),
 }
 
 /// Flags of `weir analyze`.
@@ -97,6 +102,15 @@ pub enum FormatFlag {
     Openmetrics,
 }
 
+impl From<FormatFlag> for Format {
+    fn from(flag: FormatFlag) -> Self {
+        match flag {
+            FormatFlag::Text => Self::Text,
+            FormatFlag::Openmetrics => Self::OpenMetrics,
+        }
+    }
+}
+
 impl AnalyzeFlags {
     /// How to fetch a URL.
     pub fn fetch_options(&self) -> FetchOptions {
@@ -112,10 +126,7 @@ impl From<AnalyzeFlags> for analyze::Options {
     fn from(flags: AnalyzeFlags) -> Self {
         Self {
             input: flags.input,
-            format: flags.format.map(|format| match format {
-                FormatFlag::Text => Format::Text,
-                FormatFlag::Openmetrics => Format::OpenMetrics,
-            }),
+            format: flags.format.map(Into::into),
             relabel_file: flags.relabel_file,
             subset: flags.subset,
             savings: flags.savings,

@@ -11,6 +11,7 @@
 //! - [`ledger`]: one target's series in scrape order: a known line costs a comparison.
 //! - [`engine`]: bodies of targets in, snapshots of outputs out.
 //! - [`analyze`]: what an exposition is made of.
+//! - [`lint`]: what is wrong, or against a convention, in an exposition.
 //! - [`telemetry`]: logs and weir's own metrics.
 //! - [`http`]: the server and the client.
 //! - [`source`]: scraping a target.
@@ -31,6 +32,7 @@ pub mod ledger;
 pub mod engine;
 
 pub mod analyze;
+pub mod lint;
 
 pub mod http;
 pub mod source;

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use weir::app::exit::Exit;
 use weir::app::options::Options;
-use weir::app::{analyze, check, explain, fetch, options, serve};
-use weir::cli::{AnalyzeFlags, Cli, Command};
+use weir::app::{analyze, check, explain, fetch, lint, options, serve};
+use weir::cli::{AnalyzeFlags, Cli, Command, LintFlags};
 use weir::telemetry::{log, panic};
 
 fn main() -> ExitCode {
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Some(Command::Explain(flags)) => {
             explain::run(&flags.into(), io::stdin().lock(), &mut out, &mut err)
         }
+        Some(Command::Lint(flags)) => run_lint(flags, &mut out, &mut err),
         None if cli.gate.names_a_file() => {
             let analyze = cli.gate.into_analyze_options();
             let fetch = |_: &str| Err(io::ErrorKind::Unsupported.into());
@@ -57,6 +58,13 @@ fn run_analyze(
     let fetch = |url: &str| fetch::fetch(url, &fetch_options);
     let stdin = io::stdin().lock();
     analyze::run(&flags.into(), stdin, fetch, options::random_word, out, err)
+}
+
+fn run_lint(flags: LintFlags, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let fetch_options = flags.fetch_options();
+    let fetch = |url: &str| fetch::fetch(url, &fetch_options);
+    let stdin = io::stdin().lock();
+    lint::run(&flags.into(), stdin, fetch, options::random_word, out, err)
 }
 
 fn run_gate(options: &Options, err: &mut impl Write) -> io::Result<Exit> {

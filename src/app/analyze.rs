@@ -39,7 +39,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Bytes that are read at a time; they stay in the processor's cache.
-const READ_BYTES: usize = 256 << 10;
+pub(super) const READ_BYTES: usize = 256 << 10;
 
 /// What to analyze, and how.
 #[derive(Clone, Debug)]
@@ -231,7 +231,7 @@ fn push_all(analyzer: &mut Analyzer, mut input: impl Read) -> Result<(), Analyze
     }
 }
 
-fn format_of(file: &mut File) -> io::Result<Format> {
+pub(super) fn format_of(file: &mut File) -> io::Result<Format> {
     const LOOK_AT: u64 = 16;
     let n_bytes = file.metadata()?.len();
     file.seek(SeekFrom::Start(n_bytes.saturating_sub(LOOK_AT)))?;

@@ -8,7 +8,7 @@ pub enum Exit {
     /// 0: nothing to complain about, also after a signal and a full drain.
     #[default]
     Clean,
-    /// 3: `check` found something that is allowed but probably not meant.
+    /// 3: `check` or `lint` found something that is allowed but probably not meant.
     Findings,
     /// 2: flags, a configuration or an argument weir cannot work with.
     BadInput,

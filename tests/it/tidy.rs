@@ -17,6 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ledger", &["model", "parse", "relabel", "aggregate"]), // its cold path is those three
     ("engine", &["model", "parse", "relabel", "ledger", "aggregate", "render"]), // one scrape
     ("analyze", &["model", "parse", "relabel"]),
+    ("lint", &["model", "parse"]),
     // 2: edges
     ("telemetry", &["model"]),
     ("http", &["model", "telemetry"]),
@@ -28,7 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "telemetry"]),
 ];
 
-const EVERYTHING_BELOW_APP: [&str; 12] = [
+const EVERYTHING_BELOW_APP: [&str; 13] = [
     "model",
     "parse",
     "relabel",
@@ -37,6 +38,7 @@ const EVERYTHING_BELOW_APP: [&str; 12] = [
     "ledger",
     "engine",
     "analyze",
+    "lint",
     "telemetry",
     "http",
     "source",
