@@ -12,6 +12,7 @@
 //! - [`engine`]: bodies of targets in, snapshots of outputs out.
 //! - [`analyze`]: what an exposition is made of.
 //! - [`lint`]: what is wrong, or against a convention, in an exposition.
+//! - [`wire`]: remote-write messages to time series, and back.
 //! - [`telemetry`]: logs and weir's own metrics.
 //! - [`http`]: the server and the client.
 //! - [`source`]: scraping a target.
@@ -33,6 +34,8 @@ pub mod engine;
 
 pub mod analyze;
 pub mod lint;
+
+pub mod wire;
 
 pub mod http;
 pub mod source;

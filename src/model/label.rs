@@ -180,6 +180,11 @@ impl LabelSet {
         self.pairs.iter().map(|pair| (pair.name.of(&self.text), pair.value.of(&self.text)))
     }
 
+    /// The label at a place in the order of names.
+    pub fn at(&self, at: usize) -> Option<(&[u8], &[u8])> {
+        self.pairs.get(at).map(|pair| (pair.name.of(&self.text), pair.value.of(&self.text)))
+    }
+
     /// All labels, sorted by name, each with its spelling `name="value"` if the text holds that.
     pub fn spellings(&self) -> impl Iterator<Item = (&[u8], &[u8], Option<Span>)> {
         self.pairs.iter().map(|pair| {

@@ -16,3 +16,4 @@ mod scrape;
 mod servers;
 mod support;
 mod tidy;
+mod wire;

@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("engine", &["model", "parse", "relabel", "ledger", "aggregate", "render"]), // one scrape
     ("analyze", &["model", "parse", "relabel"]),
     ("lint", &["model", "parse"]),
+    ("wire", &["model"]),
     // 2: edges
     ("telemetry", &["model"]),
     ("http", &["model", "telemetry"]),
@@ -39,6 +40,7 @@ const EVERYTHING_BELOW_APP: [&str; 13] = [
     "engine",
     "analyze",
     "lint",
+    "wire",
     "telemetry",
     "http",
     "source",
