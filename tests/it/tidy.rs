@@ -30,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "telemetry"]),
 ];
 
-const EVERYTHING_BELOW_APP: [&str; 13] = [
+const EVERYTHING_BELOW_APP: [&str; 14] = [
     "model",
     "parse",
     "relabel",
