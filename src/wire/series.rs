@@ -71,11 +71,13 @@ pub struct MetricMetadata<'a> {
 /// ```
 /// use weir::wire::{Labels, Sample, Series, put_series_v1};
 ///
-/// let sample = Sample { value: 1.0, timestamp_ms: 1_700_000_000_000, ..Sample::default() };
-/// let series = Series::new(Labels::of_pairs(&[(b"__name__", b"up")])).with_samples(&[sample]);
+/// let samples = [Sample { value: 1.0, timestamp_ms: 1_700_000_000_000, ..Sample::default() }];
+/// let labels: [(&[u8], &[u8]); 1] = [(b"__name__", b"up")];
+/// let series = Series::new(Labels::of_pairs(&labels)).with_samples(&samples);
 /// let mut body = Vec::new();
 /// put_series_v1(&mut body, &series);
-/// assert_eq!(body.len(), 34);
+/// // The label takes 16 bytes, the sample 18, their message 2.
+/// assert_eq!(body.len(), 36);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Series<'a> {
