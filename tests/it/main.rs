@@ -6,6 +6,7 @@ mod cli;
 mod corpus;
 mod exposition;
 mod gate;
+mod lint;
 mod nginx;
 #[path = "../../benches/support/nginx.rs"]
 mod nginx_body;
