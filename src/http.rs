@@ -15,6 +15,8 @@ pub mod percent;
 pub mod pool;
 pub mod proxy;
 pub mod server;
+pub mod settings;
+pub mod tls;
 pub mod url;
 
 pub use body::Body;

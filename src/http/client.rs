@@ -6,6 +6,7 @@
 use crate::http::connect::{ConnectError, Connection, Connector};
 use crate::http::pool::{Driver, Key, Pool, Pooled};
 use crate::http::proxy::ProxyRules;
+use crate::http::tls::TlsClient;
 use crate::http::url::{Url, UrlError};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST, LOCATION, PROXY_AUTHORIZATION};
@@ -13,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -55,6 +57,21 @@ pub enum FetchError {
     Truncated(String),
 }
 
+/// What goes with a request.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// Headers.
+    pub headers: &'a HeaderMap,
+    /// Headers that no other server may see, should there be a redirect to one.
+    pub private: &'a HeaderMap,
+    /// Where to connect, if that is not left to the URL's host.
+    pub address: Option<SocketAddr>,
+    /// Which encodings to ask for.
+    pub ask_for: AskFor,
+    /// Whether a redirect is followed, or is the answer.
+    pub follow_redirects: bool,
+}
+
 /// A client and its idle connections. Cheap to share, made to be kept.
 #[derive(Debug, Default)]
 pub struct Client {
@@ -65,7 +82,7 @@ pub struct Client {
 impl Client {
     /// A client that trusts the system's certificates.
     pub fn new(proxies: ProxyRules) -> Self {
-        Self::with_connector(Connector::new(proxies))
+        Self::with_connector(Connector::new(proxies, TlsClient::default()))
     }
 
     /// A client with a connector of the caller's.
@@ -73,47 +90,50 @@ impl Client {
         Self { connector, pool: Arc::default() }
     }
 
-    /// GET `url`, following redirects; any status is an answer.
+    /// GET `url`, following redirects if asked to; any status is an answer.
     ///
-    /// User and password of the URL become basic authentication, and go to no other host.
-    pub async fn get(
-        &self,
-        url: &Url,
-        headers: &HeaderMap,
-        ask_for: AskFor,
-    ) -> Result<Response<ClientBody>, FetchError> {
+    /// User and password of the URL become basic authentication. They, private headers and the
+    /// address are for the server of `url` alone.
+    pub async fn get(&self, url: &Url, ask: &Ask<'_>) -> Result<Response<ClientBody>, FetchError> {
+        let nothing = HeaderMap::new();
         let mut url = url.clone();
+        let mut ask = ask.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let response = self.get_once(&url, headers, ask_for).await?;
-            let Some(location) = redirect_location(&response) else {
+            let response = self.get_once(&url, &ask).await?;
+            let Some(location) = redirect_location(&response).filter(|_| ask.follow_redirects)
+            else {
                 return Ok(response);
             };
-            url = url.join(&location).map_err(FetchError::BadRedirect)?;
+            let next = url.join(&location).map_err(FetchError::BadRedirect)?;
+            if !next.is_same_origin(&url) {
+                ask = Ask { private: &nothing, address: None, ..ask };
+            }
+            url = next;
         }
         Err(FetchError::TooManyRedirects)
     }
 
-    async fn get_once(
-        &self,
-        url: &Url,
-        headers: &HeaderMap,
-        ask_for: AskFor,
-    ) -> Result<Response<ClientBody>, FetchError> {
-        let key = Key::of(url);
+    async fn get_once(&self, url: &Url, ask: &Ask<'_>) -> Result<Response<ClientBody>, FetchError> {
+        let key = Key::of(url, ask.address);
         if let Some(connection) = self.pool.take(&key).await {
             // The other side may close an idle connection just when it is used again. A GET may be
             // repeated, and a fresh connection tells whether anything else is wrong.
-            match self.send(connection, url, headers, ask_for).await {
+            match self.send(connection, url, ask).await {
                 Err(FetchError::Http(_)) => {}
                 done => return done,
             }
         }
-        let connection = self.open(key, url).await?;
-        self.send(connection, url, headers, ask_for).await
+        let connection = self.open(key, url, ask.address).await?;
+        self.send(connection, url, ask).await
     }
 
-    async fn open(&self, key: Key, url: &Url) -> Result<Pooled, FetchError> {
-        let Connection { io, is_loopback, proxy } = self.connector.connect(url).await?;
+    async fn open(
+        &self,
+        key: Key,
+        url: &Url,
+        address: Option<SocketAddr>,
+    ) -> Result<Pooled, FetchError> {
+        let Connection { io, is_loopback, proxy } = self.connector.connect(url, address).await?;
         let (sender, connection) = hyper::client::conn::http1::Builder::new()
             .read_buf_exact_size(Some(READ_BUFFER_BYTES))
             .handshake(TokioIo::new(io))
@@ -128,10 +148,9 @@ impl Client {
         &self,
         mut connection: Pooled,
         url: &Url,
-        headers: &HeaderMap,
-        ask_for: AskFor,
+        ask: &Ask<'_>,
     ) -> Result<Response<ClientBody>, FetchError> {
-        let request = build_request(&connection, url, headers, ask_for)?;
+        let request = build_request(&connection, url, ask)?;
         let Pooled { driver, sender, .. } = &mut connection;
         let response = driver
             .drive(sender.send_request(request))
@@ -145,24 +164,27 @@ impl Client {
 fn build_request(
     connection: &Pooled,
     url: &Url,
-    headers: &HeaderMap,
-    ask_for: AskFor,
+    ask: &Ask<'_>,
 ) -> Result<Request<Empty<Bytes>>, FetchError> {
     let invalid = |e: http::Error| FetchError::Http(e.to_string());
     let value = |text: &str| HeaderValue::from_str(text).map_err(|e| invalid(e.into()));
-    let is_gzip = match ask_for {
+    let is_gzip = match ask.ask_for {
         AskFor::Auto => !connection.is_loopback,
         AskFor::Identity => false,
         AskFor::Gzip => true,
     };
     let target = match &connection.proxy {
-        Some(_) => format!("{}://{}{}", url.scheme().word(), url.authority(), url.path_and_query()),
+        Some(_) => {
+            let there = ask.address.map_or_else(|| url.clone(), |address| url.at(address));
+            format!("{}://{}{}", url.scheme().word(), there.authority(), url.path_and_query())
+        }
         None => url.path_and_query(),
     };
     let mut request = Request::get(target).body(Empty::new()).map_err(invalid)?;
     let all = request.headers_mut();
     all.insert(HOST, value(&url.authority())?);
-    all.extend(headers.clone());
+    all.extend(ask.headers.clone());
+    all.extend(ask.private.clone());
     all.insert(
         ACCEPT_ENCODING,
         HeaderValue::from_static(if is_gzip { "gzip" } else { "identity" }),

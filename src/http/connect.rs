@@ -2,14 +2,13 @@
 
 use crate::http::pausing::Pausing;
 use crate::http::proxy::ProxyRules;
+use crate::http::tls::TlsClient;
 use crate::http::url::{Scheme, Url};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls;
@@ -93,24 +92,28 @@ impl std::fmt::Debug for Connection {
 #[derive(Debug, Default)]
 pub struct Connector {
     proxies: ProxyRules,
-    tls: OnceCell<Arc<rustls::ClientConfig>>,
+    tls: TlsClient,
 }
 
 impl Connector {
-    /// A connector that trusts the certificates of the system, which are read when first needed.
-    pub fn new(proxies: ProxyRules) -> Self {
-        Self { proxies, tls: OnceCell::new() }
+    /// A connector; by default its TLS trusts the certificates of the system.
+    pub fn new(proxies: ProxyRules, tls: TlsClient) -> Self {
+        Self { proxies, tls }
     }
 
-    /// A connector with TLS settings of the caller's.
-    pub fn with_tls(proxies: ProxyRules, tls: Arc<rustls::ClientConfig>) -> Self {
-        Self { proxies, tls: OnceCell::new_with(Some(tls)) }
-    }
-
-    /// Connect to where `url` points.
-    pub async fn connect(&self, url: &Url) -> Result<Connection, ConnectError> {
-        let proxy = self.proxies.proxy_for(url);
-        let first_hop = proxy.unwrap_or(url);
+    /// Connect to where `url` points, or to `address` in its place.
+    ///
+    /// With an address the URL's host is not looked up; it remains the name TLS asks for. Proxies
+    /// are chosen by the address then, and are given it.
+    pub async fn connect(
+        &self,
+        url: &Url,
+        address: Option<SocketAddr>,
+    ) -> Result<Connection, ConnectError> {
+        let there = address.map(|address| url.at(address));
+        let there = there.as_ref().unwrap_or(url);
+        let proxy = self.proxies.proxy_for(there);
+        let first_hop = proxy.unwrap_or(there);
         let tcp = dial(first_hop).await?;
         // Latency matters more than small packets; a socket that refuses works all the same.
         drop(tcp.set_nodelay(true));
@@ -119,6 +122,7 @@ impl Connector {
         let io: Box<dyn Io> = match first_hop.scheme() {
             Scheme::Http if url.scheme() == Scheme::Http => Box::new(Pausing::new(tcp)),
             Scheme::Http => Box::new(tcp),
+            Scheme::Https if proxy.is_none() => self.tls(url, Box::new(tcp)).await?,
             Scheme::Https => self.tls(first_hop, Box::new(tcp)).await?,
         };
         let Some(proxy) = proxy else {
@@ -128,46 +132,21 @@ impl Connector {
         if url.scheme() == Scheme::Http {
             return Ok(Connection { io, is_loopback, proxy: Some(PlainProxy { authorization }) });
         }
-        let io = open_tunnel(io, proxy, url, authorization).await?;
+        let io = open_tunnel(io, proxy, there, authorization).await?;
         let io = self.tls(url, io).await?;
         Ok(Connection { io, is_loopback, proxy: None })
     }
 
     async fn tls(&self, url: &Url, io: Box<dyn Io>) -> Result<Box<dyn Io>, ConnectError> {
         let error = |message: String| ConnectError::Tls { host_port: url.host_port(), message };
-        let config = self.tls.get_or_try_init(load_tls).await.map_err(error)?;
-        let name = rustls::pki_types::ServerName::try_from(url.host().to_owned())
-            .map_err(|e| error(e.to_string()))?;
-        let tls = TlsConnector::from(Arc::clone(config))
-            .connect(name, io)
-            .await
-            .map_err(|e| error(e.to_string()))?;
+        let config = self.tls.config().await.map_err(error)?;
+        let name = self.tls.server_name().unwrap_or(url.host()).to_owned();
+        let name =
+            rustls::pki_types::ServerName::try_from(name).map_err(|e| error(e.to_string()))?;
+        let tls =
+            TlsConnector::from(config).connect(name, io).await.map_err(|e| error(e.to_string()))?;
         Ok(Box::new(tls))
     }
-}
-
-/// Read the certificates of the system; files, so off the worker thread.
-async fn load_tls() -> Result<Arc<rustls::ClientConfig>, String> {
-    let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs)
-        .await
-        .map_err(|e| e.to_string())?;
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        return Err("no trusted certificates are installed on this system".to_owned());
-    }
-    client_config(roots).map(Arc::new).map_err(|e| e.to_string())
-}
-
-/// TLS settings that trust `roots` and speak HTTP/1.1.
-pub fn client_config(roots: rustls::RootCertStore) -> Result<rustls::ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 /// Connect to the first address of the URL's host that answers.

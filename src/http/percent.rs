@@ -21,6 +21,12 @@ pub fn encode_segment(text: &str) -> String {
     encode(text, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }
 
+/// Write `text` as a name or value of a form: as Go's `url.QueryEscape`, with `+` for a space.
+pub fn encode_query(text: &str) -> String {
+    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~ ".contains(&byte);
+    encode(text, keep).replace(' ', "+")
+}
+
 /// Escape every byte of `text` that `allowed` does not allow.
 pub fn encode(text: &str, allowed: impl Fn(u8) -> bool) -> String {
     let mut out = String::with_capacity(text.len());

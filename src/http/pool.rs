@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::client::conn::http1::SendRequest;
 use std::fmt;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -27,12 +28,13 @@ pub struct Key {
     scheme: Scheme,
     host: String,
     port: u16,
+    address: Option<SocketAddr>,
 }
 
 impl Key {
-    /// The key of the connections for `url`.
-    pub fn of(url: &Url) -> Self {
-        Self { scheme: url.scheme(), host: url.host().to_owned(), port: url.port() }
+    /// The key of the connections for `url`, at an address if that is not left to its host.
+    pub fn of(url: &Url, address: Option<SocketAddr>) -> Self {
+        Self { scheme: url.scheme(), host: url.host().to_owned(), port: url.port(), address }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::http::percent;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Whether a connection is plain or under TLS.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -125,7 +125,46 @@ impl Url {
         Ok(Self { path: remove_dots(&path), query, ..self.clone() })
     }
 
-    fn is_same_origin(&self, other: &Self) -> bool {
+    /// The same URL at an address in place of its host, without credentials.
+    #[must_use]
+    pub fn at(&self, address: SocketAddr) -> Self {
+        Self {
+            userinfo: None,
+            host: address.ip().to_string(),
+            port: Some(address.port()),
+            ..self.clone()
+        }
+    }
+
+    /// The same URL with another host and port; `port` of `None` is the scheme's own.
+    ///
+    /// # Errors
+    ///
+    /// The host is none.
+    pub fn with_host(&self, host: &str, port: Option<u16>) -> Result<Self, UrlError> {
+        let (host, none) = read_host_port(host)?;
+        if none.is_some() { Err(UrlError::Host) } else { Ok(Self { host, port, ..self.clone() }) }
+    }
+
+    /// The same URL with more parameters at the end of its query, escaped as forms are.
+    #[must_use]
+    pub fn with_params(&self, params: &[(String, Vec<String>)]) -> Self {
+        let mut query = self.query.clone().unwrap_or_default();
+        for (name, values) in params {
+            for value in values {
+                if !query.is_empty() {
+                    query.push('&');
+                }
+                query.push_str(&percent::encode_query(name));
+                query.push('=');
+                query.push_str(&percent::encode_query(value));
+            }
+        }
+        Self { query: (!query.is_empty()).then_some(query), ..self.clone() }
+    }
+
+    /// Whether a URL leads to the same server in the same way: scheme, host and port are the same.
+    pub fn is_same_origin(&self, other: &Self) -> bool {
         self.scheme == other.scheme && self.host == other.host && self.port() == other.port()
     }
 
@@ -144,12 +183,35 @@ impl Url {
         self.port.unwrap_or(self.scheme.default_port())
     }
 
+    /// The port, if the URL has one.
+    pub fn explicit_port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The path as it stands in a request line.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Path and query as they stand in a request line.
     pub fn path_and_query(&self) -> String {
         match &self.query {
             Some(query) => format!("{}?{query}", self.path),
             None => self.path.clone(),
         }
+    }
+
+    /// The parameters of the query, decoded; what is malformed is left out.
+    pub fn params(&self) -> impl Iterator<Item = (String, String)> {
+        let text = |text: &str| {
+            let bytes = percent::decode(&text.replace('+', " "))?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let pairs = self.query.as_deref().unwrap_or_default().split('&');
+        pairs.filter(|pair| !pair.is_empty()).filter_map(move |pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Some((text(name)?, text(value)?))
+        })
     }
 
     /// `host:port` as the `Host` header has it: without the port if it is the scheme's own.
@@ -290,6 +352,29 @@ mod tests {
         check("http://[::1]:9100/a%2Fb?x=y#frag", "::1", 9100, "/a%2Fb?x=y");
         check("http://h?match[]={job=\"a b\"}", "h", 80, "/?match[]={job=%22a%20b%22}");
         check("http://h/we ird/é", "h", 80, "/we%20ird/%C3%A9");
+    }
+
+    #[test]
+    fn parts_are_changed_and_the_rest_stays() {
+        let url = Url::parse("https://u:p@web:9443/a%2Fb?x=y+z&q").unwrap();
+        let at = url.at("10.0.0.1:1".parse().unwrap());
+        assert_eq!((at.authority().as_str(), at.basic_auth()), ("10.0.0.1:1", None));
+        let at = url.at("[::1]:443".parse().unwrap());
+        assert_eq!((at.authority().as_str(), at.path()), ("[::1]", "/a%2Fb"));
+        let there = url.with_host("Pod-0.web", Some(7)).unwrap();
+        assert_eq!(
+            (there.host_port().as_str(), there.basic_auth().is_some()),
+            ("pod-0.web:7", true)
+        );
+        for wrong in ["", "a:1", "a/b", "a b"] {
+            url.with_host(wrong, None).unwrap_err();
+        }
+        let params = vec![("m[]".to_owned(), vec!["a b".to_owned(), "c&d".to_owned()])];
+        let more = url.with_params(&params);
+        assert_eq!(more.path_and_query(), "/a%2Fb?x=y+z&q&m%5B%5D=a+b&m%5B%5D=c%26d");
+        let read: Vec<_> = more.params().collect();
+        let expect = [("x", "y z"), ("q", ""), ("m[]", "a b"), ("m[]", "c&d")];
+        assert_eq!(read, expect.map(|(n, v)| (n.to_owned(), v.to_owned())));
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub enum ScrapeErrorKind {
     BodyBytes,
     /// A file cannot be read.
     File,
+    /// A password, a token or a certificate cannot be read.
+    Secret,
     /// The reader of the bytes refused them, for a reason of its own closed set.
     Refused(&'static str),
     /// A fault of weir's own.
@@ -60,6 +62,7 @@ impl ScrapeErrorKind {
             Self::Truncated => "truncated",
             Self::BodyBytes => "body_bytes",
             Self::File => "file",
+            Self::Secret => "secret",
             Self::Refused(reason) => reason,
             Self::Internal => "internal",
         }

@@ -1,9 +1,13 @@
 //! One scrape: ask, check the head, hand on the decoded body, make sure that it was whole.
 
 use crate::http::Client;
-use crate::http::client::{AskFor, ClientBody};
+use crate::http::client::{Ask, AskFor, ClientBody};
+use crate::http::connect::Connector;
 use crate::http::gzip;
 use crate::http::negotiate;
+use crate::http::proxy::ProxyRules;
+use crate::http::settings::ClientSettings;
+use crate::http::tls::TlsClient;
 use crate::model::Format;
 use crate::source::error::{Refused, ScrapeError, ScrapeErrorKind};
 use crate::source::target::Target;
@@ -37,6 +41,7 @@ const FILE_READ_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Scraper {
     client: Client,
+    settings: ClientSettings,
     ask_for: AskFor,
     body_bytes_max: u64,
 }
@@ -63,7 +68,19 @@ pub struct Exposition {
 impl Scraper {
     /// A scraper that refuses bodies of more than `body_bytes_max` decoded bytes.
     pub fn new(client: Client, ask_for: AskFor, body_bytes_max: u64) -> Self {
-        Self { client, ask_for, body_bytes_max }
+        Self { client, settings: ClientSettings::default(), ask_for, body_bytes_max }
+    }
+
+    /// A scraper for one upstream, which it asks as `settings` say.
+    pub fn with_settings(
+        settings: ClientSettings,
+        proxies: ProxyRules,
+        ask_for: AskFor,
+        body_bytes_max: u64,
+    ) -> Self {
+        let tls = TlsClient::new(settings.tls.clone());
+        let client = Client::with_connector(Connector::new(proxies, tls));
+        Self { settings, ..Self::new(client, ask_for, body_bytes_max) }
     }
 
     /// Ask `target`, and check all that is known before the body.
@@ -97,19 +114,24 @@ impl Scraper {
         time_left: Duration,
         ask_for: AskFor,
     ) -> Result<Response<RawBody>, ScrapeError> {
-        let url = match target {
-            Target::Http(url) => url,
+        let (url, address) = match target {
+            Target::Http(url) => (url, None),
+            Target::At(url, address) => (url, Some(*address)),
             Target::File(path) => return open_file(path).await,
         };
         let header = |text: &str| {
             HeaderValue::from_str(text)
                 .map_err(|e| ScrapeError::new(ScrapeErrorKind::Internal, e.to_string()))
         };
+        let private = self.settings.headers().await;
+        let private = private.map_err(|e| ScrapeError::new(ScrapeErrorKind::Secret, e))?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static(ACCEPT_VALUE));
         headers.insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE));
         headers.insert(TIMEOUT_HEADER, header(&timeout_text(time_left))?);
-        let response = self.client.get(url, &headers, ask_for).await?;
+        let follow_redirects = self.settings.follow_redirects;
+        let ask = Ask { headers: &headers, private: &private, address, ask_for, follow_redirects };
+        let response = self.client.get(url, &ask).await?;
         Ok(response.map(RawBody::Http))
     }
 }

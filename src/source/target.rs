@@ -3,6 +3,7 @@
 use crate::http::Url;
 use crate::http::url::UrlError;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Something that can be scraped. `Display` shows neither credentials nor query.
@@ -10,6 +11,8 @@ use std::path::PathBuf;
 pub enum Target {
     /// A server.
     Http(Url),
+    /// A server at an address its name was found to have.
+    At(Url, SocketAddr),
     /// A file that is read anew for each scrape.
     File(PathBuf),
 }
@@ -21,8 +24,8 @@ pub enum TargetError {
     /// Nothing was given.
     #[error("the upstream is empty, give a URL such as http://localhost:10254/metrics")]
     Empty,
-    /// `dns+`: several targets behind one name.
-    #[error("dns+ upstreams are not supported yet, give the URL of one target")]
+    /// `dns+` and the like: several targets behind one name.
+    #[error("a name with several targets cannot stand here, give the URL of one target")]
     Dns,
     /// The URL is malformed.
     #[error("the upstream is no http or https URL: {0}")]
@@ -35,7 +38,7 @@ impl Target {
         if text.is_empty() {
             return Err(TargetError::Empty);
         }
-        if text.starts_with("dns+") {
+        if ["dns+", "dnssrv+", "dnssrvnoa+"].iter().any(|prefix| text.starts_with(prefix)) {
             return Err(TargetError::Dns);
         }
         if let Some(path) = text.strip_prefix("file:") {
@@ -58,6 +61,7 @@ impl Target {
     pub fn instance(&self) -> String {
         match self {
             Self::Http(url) => url.host_port(),
+            Self::At(_, address) => address.to_string(),
             Self::File(path) => {
                 format!("file:{}", path.file_name().unwrap_or_default().to_string_lossy())
             }
@@ -69,6 +73,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(url) => url.fmt(f),
+            Self::At(url, address) => write!(f, "{url} at {address}"),
             Self::File(_) => f.write_str(&self.instance()),
         }
     }

@@ -6,8 +6,8 @@ use std::task::Poll;
 use std::time::Duration;
 use weir::http::Client;
 use weir::http::client::AskFor;
-use weir::http::connect::{Connector, client_config};
 use weir::http::proxy::{ProxyRules, ProxySettings};
+use weir::http::settings::{ClientSettings, Secret, TlsSettings};
 use weir::model::Format;
 use weir::source::{Refused, ScrapeError, ScrapeErrorKind, Scraper, Target, within};
 
@@ -18,7 +18,11 @@ fn scraper() -> Scraper {
 }
 
 async fn read(scraper: &Scraper, url: &str) -> Result<(Format, String), ScrapeError> {
-    let exposition = scraper.open(&Target::parse(url).unwrap(), PATIENCE).await?;
+    read_target(scraper, &Target::parse(url).unwrap()).await
+}
+
+async fn read_target(scraper: &Scraper, target: &Target) -> Result<(Format, String), ScrapeError> {
+    let exposition = scraper.open(target, PATIENCE).await?;
     let (format, mut body) = (exposition.format, Vec::new());
     exposition
         .read(|piece| {
@@ -345,6 +349,19 @@ fn a_proxy_is_asked_for_the_whole_url_and_gzip() {
     }
 }
 
+/// A replica behind a name is reached through a proxy by its address.
+#[test]
+fn a_proxy_is_given_the_address() {
+    let proxy = FakeTarget::text("a 1\n");
+    let scraper = Scraper::new(Client::new(proxied(&proxy)), AskFor::Auto, BODY_BYTES_MAX);
+    let url = weir::http::Url::parse("http://pods.invalid:81/m?x=y").unwrap();
+    let target = Target::At(url, "192.0.2.7:81".parse().unwrap());
+    runtime().block_on(read_target(&scraper, &target)).unwrap();
+    let head = &proxy.seen().heads[0];
+    assert!(head.starts_with("GET http://192.0.2.7:81/m?x=y HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("host: pods.invalid:81\r\n"), "{head}");
+}
+
 #[test]
 fn loopback_does_not_go_through_the_proxy() {
     let (proxy, target) = (FakeTarget::text("wrong 1\n"), FakeTarget::text("a 1\n"));
@@ -365,8 +382,8 @@ fn https_goes_through_a_tunnel_that_may_be_refused() {
     assert!(head.contains("Proxy-Authorization: Basic cDp3"), "{head}");
 }
 
-/// A TLS server with a certificate for `localhost`, and a client that trusts it.
-fn tls_pair() -> (std::net::SocketAddr, Arc<rustls::ClientConfig>, tokio::runtime::Runtime) {
+/// A TLS server with a certificate for `localhost`, and settings that trust it.
+fn tls_pair() -> (std::net::SocketAddr, TlsSettings, tokio::runtime::Runtime) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -376,8 +393,9 @@ fn tls_pair() -> (std::net::SocketAddr, Arc<rustls::ClientConfig>, tokio::runtim
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
+    let der = weir::http::percent::base64(made.cert.der());
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n");
+    let ca = Some(Secret::Inline(pem));
 
     let runtime = runtime();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -393,19 +411,99 @@ fn tls_pair() -> (std::net::SocketAddr, Arc<rustls::ClientConfig>, tokio::runtim
             tls.shutdown().await.unwrap();
         }
     });
-    (address, Arc::new(client_config(roots).unwrap()), runtime)
+    (address, TlsSettings { ca, ..TlsSettings::default() }, runtime)
+}
+
+fn scraper_with(settings: ClientSettings) -> Scraper {
+    Scraper::with_settings(settings, ProxyRules::default(), AskFor::Auto, BODY_BYTES_MAX)
+}
+
+fn scraper_with_tls(tls: TlsSettings) -> Scraper {
+    scraper_with(ClientSettings { tls, ..ClientSettings::default() })
 }
 
 #[test]
 fn https_targets_are_verified_and_read() {
     let (address, tls, runtime) = tls_pair();
-    let client = Client::with_connector(Connector::with_tls(ProxyRules::default(), tls));
-    let scraper = Scraper::new(client, AskFor::Auto, BODY_BYTES_MAX);
+    let scraper = scraper_with_tls(tls);
     let read = |url: String| runtime.block_on(read(&scraper, &url));
     assert_eq!(read(format!("https://localhost:{}/m", address.port())).unwrap().1, "a 1\n");
     // The certificate is for the name, not for the address.
     let error = read(format!("https://127.0.0.1:{}/m", address.port())).unwrap_err();
     assert_eq!(error.kind, ScrapeErrorKind::Tls);
+}
+
+/// The certificate is asked for by name, whatever address is used.
+#[test]
+fn the_name_stays_when_the_address_is_given() {
+    let (address, tls, runtime) = tls_pair();
+    let scraper = scraper_with_tls(tls.clone());
+    let at = |url: &str| Target::At(weir::http::Url::parse(url).unwrap(), address);
+    let read = |scraper: &Scraper, target: Target| runtime.block_on(read_target(scraper, &target));
+    assert_eq!(read(&scraper, at("https://localhost/m")).unwrap().1, "a 1\n");
+    let error = read(&scraper, at("https://elsewhere.invalid/m")).unwrap_err();
+    assert_eq!(error.kind, ScrapeErrorKind::Tls);
+    // Another name, or none, may be asked for.
+    let named = TlsSettings { server_name: Some("localhost".to_owned()), ..tls };
+    let target = at("https://elsewhere.invalid/m");
+    assert_eq!(read(&scraper_with_tls(named), target.clone()).unwrap().1, "a 1\n");
+    let blind = TlsSettings { insecure_skip_verify: true, ..TlsSettings::default() };
+    assert_eq!(read(&scraper_with_tls(blind), target.clone()).unwrap().1, "a 1\n");
+    let missing =
+        TlsSettings { ca: Some(Secret::File("no/such/ca.pem".into())), ..TlsSettings::default() };
+    let error = read(&scraper_with_tls(missing), target).unwrap_err();
+    assert_eq!(error.kind, ScrapeErrorKind::Tls);
+    assert!(error.message.contains("no/such/ca.pem"), "{error}");
+
+    let plain = FakeTarget::text("a 1\n");
+    let url = weir::http::Url::parse("http://u:p@pods.invalid:81/m?x=y").unwrap();
+    let target = Target::At(url, plain.address);
+    assert_eq!(read(&scraper_with(ClientSettings::default()), target).unwrap().1, "a 1\n");
+    let head = &plain.seen().heads[0];
+    assert!(head.starts_with("GET /m?x=y HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("host: pods.invalid:81\r\n"), "{head}");
+    assert!(head.contains("authorization: Basic dTpw\r\n"), "{head}");
+}
+
+/// What an upstream is told about who asks is not told to others.
+#[test]
+fn settings_go_to_the_upstream_alone() {
+    let other = FakeTarget::text("b 2\n");
+    let location = format!("Location: {}\r\n", other.url());
+    let target = FakeTarget::start(move |peer| peer.answer("302 Found", &location, ""));
+    let settings = ClientSettings {
+        authorization: Some(weir::http::settings::Authorization::Scheme {
+            scheme: "Bearer".to_owned(),
+            credentials: Some(Secret::Inline("t0ken".to_owned())),
+        }),
+        headers: vec![weir::http::settings::HeaderSetting {
+            name: http::HeaderName::from_static("x-tenant"),
+            values: vec![Secret::Inline("a".to_owned())],
+        }],
+        ..ClientSettings::default()
+    };
+    let read_with = |settings: &ClientSettings| {
+        runtime().block_on(read(&scraper_with(settings.clone()), &target.url()))
+    };
+    assert_eq!(read_with(&settings).unwrap().1, "b 2\n");
+    let head = &target.seen().heads[0];
+    assert!(head.contains("authorization: Bearer t0ken\r\n"), "{head}");
+    assert!(head.contains("x-tenant: a\r\n"), "{head}");
+    let head = &other.seen().heads[0];
+    assert!(!head.contains("t0ken") && !head.contains("x-tenant"), "{head}");
+
+    let stays = ClientSettings { follow_redirects: false, ..settings };
+    assert_eq!(read_with(&stays).unwrap_err().kind, ScrapeErrorKind::Status);
+    let lost = ClientSettings {
+        authorization: Some(weir::http::settings::Authorization::Scheme {
+            scheme: "Bearer".to_owned(),
+            credentials: Some(Secret::File("no/such/token".into())),
+        }),
+        ..ClientSettings::default()
+    };
+    let error = read_with(&lost).unwrap_err();
+    assert_eq!(error.kind, ScrapeErrorKind::Secret);
+    assert!(error.message.contains("no/such/token"), "{error}");
 }
 
 #[test]
@@ -417,8 +515,7 @@ fn a_plain_server_is_no_tls_server() {
         listener.accept().unwrap().0.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
     });
     let (_, tls, runtime) = tls_pair();
-    let client = Client::with_connector(Connector::with_tls(ProxyRules::default(), tls));
-    let scraper = Scraper::new(client, AskFor::Auto, BODY_BYTES_MAX);
+    let scraper = scraper_with_tls(tls);
     let url = format!("https://localhost:{}/m", address.port());
     assert_eq!(runtime.block_on(read(&scraper, &url)).unwrap_err().kind, ScrapeErrorKind::Tls);
     server.join().unwrap();
