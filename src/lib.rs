@@ -16,6 +16,7 @@
 //! - [`telemetry`]: logs and weir's own metrics.
 //! - [`http`]: the server and the client.
 //! - [`source`]: scraping a target.
+//! - [`discovery`]: from an upstream to its targets.
 //! - [`config`]: YAML → validated values, or every error with its place.
 //! - [`app`]: the tools.
 //! - [`cli`]: the command line.
@@ -37,6 +38,7 @@ pub mod lint;
 
 pub mod wire;
 
+pub mod discovery;
 pub mod http;
 pub mod source;
 pub mod telemetry;

@@ -23,14 +23,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("telemetry", &["model"]),
     ("http", &["model", "telemetry"]),
     ("source", &["model", "http", "telemetry"]),
+    ("discovery", &["model", "http", "source"]), // finds what source scrapes
     // 3: composition
-    ("config", &["model", "relabel", "aggregate"]),
+    // its values are the settings of what it configures
+    ("config", &["model", "relabel", "aggregate", "http", "source", "discovery", "telemetry"]),
     ("app", &EVERYTHING_BELOW_APP),
-    ("cli", &["model", "config", "app", "telemetry"]),
+    ("cli", &["model", "discovery", "config", "app", "telemetry"]),
     ("main", &["app", "cli", "telemetry"]),
 ];
 
-const EVERYTHING_BELOW_APP: [&str; 14] = [
+const EVERYTHING_BELOW_APP: [&str; 15] = [
     "model",
     "parse",
     "relabel",
@@ -44,6 +46,7 @@ const EVERYTHING_BELOW_APP: [&str; 14] = [
     "telemetry",
     "http",
     "source",
+    "discovery",
     "config",
 ];
 
@@ -51,8 +54,9 @@ const EVERYTHING_BELOW_APP: [&str; 14] = [
 const ONLY_IN: &[(&[&str], &[&str])] = &[
     (
         &["tokio", "tokio_rustls", "hyper", "hyper_util", "http_body", "http_body_util", "rustls"],
-        &["http", "source", "app", "main"],
+        &["http", "source", "discovery", "app", "main"],
     ),
+    (&["hickory_resolver"], &["discovery"]),
     (&["tracing", "tracing_subscriber"], &["telemetry", "http", "source", "app", "main"]),
     (&["serde", "serde_json", "saphyr_parser"], &["config", "app"]),
     (&["clap"], &["cli", "main"]),
@@ -61,7 +65,8 @@ const ONLY_IN: &[(&[&str], &[&str])] = &[
     (&["std::fs", "std::net", "std::env", "std::process"], &EDGES),
 ];
 
-const EDGES: [&str; 7] = ["telemetry", "http", "source", "config", "app", "cli", "main"];
+const EDGES: [&str; 8] =
+    ["telemetry", "http", "source", "discovery", "config", "app", "cli", "main"];
 
 const LINES_MAX: usize = 700;
 
