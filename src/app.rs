@@ -9,4 +9,5 @@ pub mod fetch;
 pub mod gate;
 pub mod lint;
 pub mod options;
+mod reload;
 pub mod serve;

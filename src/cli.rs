@@ -14,6 +14,9 @@ use crate::app::explain;
 use crate::app::fetch::FetchOptions;
 use crate::app::options::{self, Merge, Options, ProxySettings, UpstreamEncoding};
 use crate::cli::values::{count, duration, path, size};
+use crate::config::file::limits::Limits;
+use crate::discovery::DnsFamily;
+use crate::discovery::DnsOptions;
 use crate::model::Format;
 use crate::telemetry::log::LogFormat;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -47,7 +50,7 @@ pub struct Cli {
 pub enum Command {
     /// Report what metrics and labels an exposition is made of, and what could be saved
     Analyze(AnalyzeFlags),
-    /// Check rule files strictly, and tell every error with file, line, path and remedy
+    /// Check rule and configuration files strictly, and tell every error with file, line, path and remedy
     Check(CheckFlags),
     /// Show step by step what the rules do to a series
     Explain(ExplainFlags),
@@ -139,9 +142,12 @@ impl From<AnalyzeFlags> for analyze::Options {
 /// Flags of `weir check`.
 #[derive(Args, Debug)]
 pub struct CheckFlags {
-    /// Rule files
-    #[arg(required = true, value_name = "FILE")]
+    /// Rule files and configuration files; which one a file is shows by its keys
+    #[arg(required_unless_present = "schema", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Print the JSON schema of configuration files instead
+    #[arg(long, conflicts_with_all = ["files", "json"])]
+    pub schema: bool,
     /// One JSON object a file instead of text
     #[arg(long)]
     pub json: bool,
@@ -171,6 +177,30 @@ impl From<ExplainFlags> for explain::Options {
     }
 }
 
+/// What a configuration file says, and flags beside it may not.
+const IN_CONFIG_FILE: [&str; 20] = [
+    "file",
+    "upstream",
+    "relabel",
+    "relabel_file",
+    "scrape_timeout",
+    "merge",
+    "subset_max_age",
+    "subset_timestamps",
+    "upstream_encoding",
+    "dns_family",
+    "dns_keep",
+    "dns_timeout",
+    "max_body_bytes",
+    "max_line_bytes",
+    "max_series",
+    "max_labels",
+    "max_connections",
+    "header_timeout",
+    "write_timeout",
+    "drain_timeout",
+];
+
 /// Flags of the gate, and of the process.
 #[derive(Args, Debug)]
 pub struct GateFlags {
@@ -184,6 +214,16 @@ pub struct GateFlags {
         value_parser = path()
     )]
     pub file: Option<PathBuf>,
+    /// A configuration file; of the other flags only those for logs and the address to listen on go
+    /// with it
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "WEIR_CONFIG",
+        value_parser = path(),
+        conflicts_with_all = IN_CONFIG_FILE
+    )]
+    pub config: Option<PathBuf>,
     /// What to scrape: a URL, HOST:PORT/PATH, or file:PATH; user and password may stand in the URL
     #[arg(
         short = 'H',
@@ -263,18 +303,36 @@ pub struct GateFlags {
     /// Encoding to ask the upstream for; auto is identity on loopback and gzip across a network
     #[arg(long, value_name = "WHAT", env = "WEIR_UPSTREAM_ENCODING", default_value = "auto")]
     pub upstream_encoding: EncodingFlag,
-    /// Lines to log: debug, info, warn or error
+    /// Addresses of a dns+ name to use; auto is IPv4, and IPv6 where there is none
+    #[arg(long, value_name = "WHICH", env = "WEIR_DNS_FAMILY", default_value = "auto")]
+    pub dns_family: DnsFamilyFlag,
+    /// How long the last answer is used after it expired, while lookups of a dns+ name fail
     #[arg(
         long,
-        value_name = "LEVEL",
-        env = "WEIR_LOG_LEVEL",
-        default_value = "info",
-        allow_hyphen_values = true
+        value_name = "DURATION",
+        env = "WEIR_DNS_KEEP",
+        default_value = "5m",
+        value_parser = duration
     )]
-    pub log_level: String,
-    /// How log lines look, on standard error
-    #[arg(long, value_name = "FORMAT", env = "WEIR_LOG_FORMAT", default_value = "logfmt")]
-    pub log_format: LogFormatFlag,
+    pub dns_keep: Duration,
+    /// Time for one lookup of a dns+ name
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "WEIR_DNS_TIMEOUT",
+        default_value = "5s",
+        value_parser = duration
+    )]
+    pub dns_timeout: Duration,
+    /// Answer POST /-/reload, which reads the configuration again as SIGHUP does
+    #[arg(long, env = "WEIR_ENABLE_RELOAD")]
+    pub enable_reload: bool,
+    /// Lines to log: debug, info, warn or error [default: info]
+    #[arg(long, value_name = "LEVEL", env = "WEIR_LOG_LEVEL", allow_hyphen_values = true)]
+    pub log_level: Option<String>,
+    /// How log lines look, on standard error [default: logfmt]
+    #[arg(long, value_name = "FORMAT", env = "WEIR_LOG_FORMAT")]
+    pub log_format: Option<LogFormatFlag>,
     /// Print the version
     #[arg(short = 'v', long, action = ArgAction::Version)]
     version: Option<bool>,
@@ -382,6 +440,30 @@ pub enum EncodingFlag {
     Gzip,
 }
 
+/// Values of `--dns-family`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DnsFamilyFlag {
+    /// IPv4, and IPv6 where a name has no IPv4
+    Auto,
+    /// IPv4 alone
+    Ipv4,
+    /// IPv6 alone
+    Ipv6,
+    /// Every address is a target
+    Both,
+}
+
+impl From<DnsFamilyFlag> for DnsFamily {
+    fn from(flag: DnsFamilyFlag) -> Self {
+        match flag {
+            DnsFamilyFlag::Auto => Self::Auto,
+            DnsFamilyFlag::Ipv4 => Self::Ipv4,
+            DnsFamilyFlag::Ipv6 => Self::Ipv6,
+            DnsFamilyFlag::Both => Self::Both,
+        }
+    }
+}
+
 /// Values of `--log-format`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum LogFormatFlag {
@@ -422,6 +504,7 @@ impl From<GateFlags> for Options {
     fn from(flags: GateFlags) -> Self {
         let limits = flags.limits;
         Self {
+            config_file: flags.config,
             upstream: flags.upstream,
             relabel: flags.relabel,
             // As with metric-gate, an empty name is no file.
@@ -440,14 +523,22 @@ impl From<GateFlags> for Options {
                 EncodingFlag::Identity => UpstreamEncoding::Identity,
                 EncodingFlag::Gzip => UpstreamEncoding::Gzip,
             },
-            body_bytes_max: limits.max_body_bytes,
-            line_bytes_max: limits.max_line_bytes,
-            series_max: limits.max_series,
-            labels_max: limits.max_labels,
-            connections_max: limits.max_connections,
-            header_time_max: limits.header_timeout,
-            stall_time_max: limits.write_timeout,
-            drain_time_max: limits.drain_timeout,
+            dns: DnsOptions {
+                family: flags.dns_family.into(),
+                keep: flags.dns_keep,
+                time_max: flags.dns_timeout,
+            },
+            enable_reload: flags.enable_reload,
+            limits: Limits {
+                body_bytes_max: limits.max_body_bytes,
+                line_bytes_max: limits.max_line_bytes,
+                series_max: limits.max_series,
+                labels_max: limits.max_labels,
+                connections_max: limits.max_connections,
+                header_time_max: limits.header_timeout,
+                stall_time_max: limits.write_timeout,
+                drain_time_max: limits.drain_timeout,
+            },
             proxies: proxy_environment(),
         }
     }

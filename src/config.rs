@@ -9,15 +9,19 @@
 
 mod decode;
 mod error;
+pub mod file;
 mod nearest;
 mod node;
 mod relabel;
 mod scalar;
+mod target_groups;
 
 pub use error::ConfigErrors;
 pub use error::Finding;
 pub use relabel::MAIN_KEY;
 pub use relabel::RelabelFile;
 pub use relabel::RuleList;
+pub use relabel::RuleSet;
 pub use relabel::parse_relabel_file;
 pub use relabel::parse_rules_list;
+pub use target_groups::parse_target_groups;

@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use weir::app::exit::Exit;
 use weir::app::options::Options;
+use weir::app::serve::Failure;
 use weir::app::{analyze, check, explain, fetch, lint, options, serve};
-use weir::cli::{AnalyzeFlags, Cli, Command, LintFlags};
+use weir::cli::{AnalyzeFlags, Cli, Command, GateFlags, LintFlags};
+use weir::telemetry::log::LogFormat;
 use weir::telemetry::{log, panic};
 
 fn main() -> ExitCode {
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     let (mut out, mut err) = (io::stdout().lock(), io::stderr());
     let ended = match cli.command {
         Some(Command::Analyze(flags)) => run_analyze(flags, &mut out, &mut err),
+        Some(Command::Check(flags)) if flags.schema => check::schema(&mut out),
         Some(Command::Check(flags)) => check::run(&flags.files, flags.json, &mut out, &mut err),
         Some(Command::Explain(flags)) => {
             explain::run(&flags.into(), io::stdin().lock(), &mut out, &mut err)
@@ -31,11 +34,7 @@ fn main() -> ExitCode {
             let fetch = |_: &str| Err(io::ErrorKind::Unsupported.into());
             analyze::run(&analyze, io::empty(), fetch, options::random_word, &mut out, &mut err)
         }
-        None => {
-            log::init(cli.gate.log_format.into(), &cli.gate.log_level);
-            panic::install_hook();
-            run_gate(&cli.gate.into(), &mut err)
-        }
+        None => run_gate(cli.gate, &mut err),
     };
     match ended.and_then(|exit| out.flush().map(|()| exit)) {
         Ok(exit) => exit.into(),
@@ -67,8 +66,20 @@ fn run_lint(flags: LintFlags, out: &mut impl Write, err: &mut impl Write) -> io:
     lint::run(&flags.into(), stdin, fetch, options::random_word, out, err)
 }
 
-fn run_gate(options: &Options, err: &mut impl Write) -> io::Result<Exit> {
-    match serve::gate(options) {
+fn run_gate(flags: GateFlags, err: &mut impl Write) -> io::Result<Exit> {
+    let (level, format) = (flags.log_level.clone(), flags.log_format);
+    let options = Options::from(flags);
+    // Read before logs begin, as it may say how they look.
+    let loaded = options.config();
+    let wanted = loaded.as_ref().ok();
+    let level = level.or_else(|| Some(wanted?.log_level?.to_owned()));
+    let format = format.map(LogFormat::from).or_else(|| wanted?.log_format);
+    log::init(format.unwrap_or_default(), level.as_deref().unwrap_or("info"));
+    panic::install_hook();
+    let served = loaded
+        .map_err(|lines| Failure { exit: Exit::BadInput, lines })
+        .and_then(|config| serve::gate(&options, config));
+    match served {
         Ok(()) => Ok(Exit::Clean),
         Err(failure) => {
             for line in &failure.lines {

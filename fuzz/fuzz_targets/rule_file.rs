@@ -9,13 +9,13 @@ use weir::relabel::{Scratch, Verdict};
 fuzz_target!(|text: &str| {
     let Ok(file) = parse_relabel_file("rules.yaml", text) else { return };
     let mut scratch = Scratch::default();
-    for rules in [&file.main].into_iter().chain(file.subsets.iter().map(|(_, rules)| rules)) {
+    for set in [&file.main].into_iter().chain(file.subsets.iter().map(|(_, set)| set)) {
         let mut labels = LabelSet::new();
         labels.push(b"__name__", b"http_requests_total");
         labels.push(b"code", b"200");
         labels.push(b"path", "/\u{e9}\"\\\n".as_bytes());
         labels.sort();
-        if rules.apply(&mut labels, &mut scratch) != Verdict::Keep {
+        if set.rules.apply(&mut labels, &mut scratch) != Verdict::Keep {
             continue;
         }
         assert!(labels.duplicate().is_none(), "a label twice");

@@ -1,14 +1,19 @@
-//! `weir check FILE…`: say what is wrong with rule files, without starting anything.
+//! `weir check FILE…`: say what is wrong with files of rules and of configuration, without
+//! starting anything. Which of the two a file is shows by its keys.
 //!
 //! Every error of every file is one line, `file:line:column: path.to.field: message, remedy`; so is
 //! every warning, marked as one. With `--json` there is one object a file instead:
-//! `{"file":…,"ok":…,"rules":…,"sets":…,"errors":[…],"warnings":[…]}`.
+//! `{"file":…,"ok":…,"rules":…,"sets":…,"errors":[…],"warnings":[…]}`, with `"upstreams":…` for a
+//! configuration.
 //!
 //! A file that cannot be read is as wrong as one whose rules are.
 
 use crate::app::exit::Exit;
+use crate::app::options::directory_of;
+use crate::config::ConfigErrors;
 use crate::config::Finding;
-use crate::config::RelabelFile;
+use crate::config::RuleSet;
+use crate::config::file;
 use crate::config::parse_relabel_file;
 use serde_json::Value;
 use serde_json::json;
@@ -38,8 +43,8 @@ pub fn run(
         let outcome = match read_text(path) {
             Err(TextError::Encoding(finding)) => Outcome::Bad(vec![finding]),
             Err(error) => Outcome::Unreadable(error.to_string()),
-            Ok(text) => match parse_relabel_file(&name, &text) {
-                Ok(file) => Outcome::Good(file),
+            Ok(text) => match read(path, &name, &text) {
+                Ok(good) => Outcome::Good(good),
                 Err(errors) => Outcome::Bad(errors.iter().cloned().collect()),
             },
         };
@@ -67,6 +72,15 @@ pub enum TextError {
     /// It is in another encoding than UTF-8.
     #[error("{0}")]
     Encoding(Finding),
+}
+
+/// Print the JSON schema of configuration files.
+///
+/// # Errors
+/// Writing failed.
+pub fn schema(out: &mut impl Write) -> io::Result<Exit> {
+    writeln!(out, "{:#}", file::schema())?;
+    Ok(Exit::Clean)
 }
 
 /// Read a file of UTF-8 text, up to a limit.
@@ -107,9 +121,36 @@ fn not_utf8(file: String, bytes: &[u8], n_good: usize) -> Finding {
     }
 }
 
+/// What a good file holds.
+struct Good {
+    n_rules: usize,
+    n_sets: usize,
+    /// Only a configuration has any.
+    n_upstreams: Option<usize>,
+    warnings: Vec<Finding>,
+}
+
+fn read(path: &Path, name: &str, text: &str) -> Result<Good, ConfigErrors> {
+    let count = |main: &RuleSet, subsets: &[(String, RuleSet)]| {
+        let of_subsets = subsets.iter().map(|(_, set)| set.rules.len());
+        (main.rules.len() + of_subsets.sum::<usize>(), 1 + subsets.len())
+    };
+    if file::is_config(text) {
+        let config = file::parse(name, text, directory_of(path))?;
+        let (n_rules, n_sets) = count(&config.main, &config.subsets);
+        let of_upstreams = config.upstreams.iter().map(|upstream| upstream.rules.rules.len());
+        let n_rules = n_rules + of_upstreams.sum::<usize>();
+        let n_upstreams = Some(config.upstreams.len());
+        return Ok(Good { n_rules, n_sets, n_upstreams, warnings: config.warnings });
+    }
+    let file = parse_relabel_file(name, text)?;
+    let (n_rules, n_sets) = count(&file.main, &file.subsets);
+    Ok(Good { n_rules, n_sets, n_upstreams: None, warnings: file.warnings })
+}
+
 /// What came of one file.
 enum Outcome {
-    Good(RelabelFile),
+    Good(Good),
     Bad(Vec<Finding>),
     Unreadable(String),
 }
@@ -130,10 +171,12 @@ impl Outcome {
             Self::Good(file) => {
                 let mut warnings = file.warnings.iter();
                 warnings.try_for_each(|warning| writeln!(err, "warning: {warning}"))?;
-                let (rules, sets) = counts(file);
-                let plural = |n| if n == 1 { "" } else { "s" };
-                let (of_rules, of_sets) = (plural(rules), plural(sets));
-                writeln!(out, "{name}: ok, {rules} rule{of_rules} in {sets} set{of_sets}")
+                let counted =
+                    |n: usize, word| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+                let upstreams = file.n_upstreams.map(|n| counted(n, "upstream") + ", ");
+                let (upstreams, rules) =
+                    (upstreams.unwrap_or_default(), counted(file.n_rules, "rule"));
+                writeln!(out, "{name}: ok, {upstreams}{rules} in {}", counted(file.n_sets, "set"))
             }
         }
     }
@@ -141,12 +184,16 @@ impl Outcome {
     fn json(&self, name: &str) -> Value {
         match self {
             Self::Good(file) => {
-                let (rules, sets) = counts(file);
                 let warnings: Vec<_> = file.warnings.iter().map(finding_json).collect();
-                json!({
-                    "file": name, "ok": true, "rules": rules, "sets": sets,
+                let mut object = json!({
+                    "file": name, "ok": true, "rules": file.n_rules, "sets": file.n_sets,
                     "errors": [], "warnings": warnings,
-                })
+                });
+                if let (Some(n_upstreams), Value::Object(object)) = (file.n_upstreams, &mut object)
+                {
+                    object.insert("upstreams".to_owned(), n_upstreams.into());
+                }
+                object
             }
             Self::Bad(errors) => {
                 let errors: Vec<_> = errors.iter().map(finding_json).collect();
@@ -157,12 +204,6 @@ impl Outcome {
             }
         }
     }
-}
-
-/// How many rules in how many sets.
-fn counts(file: &RelabelFile) -> (usize, usize) {
-    let subsets = file.subsets.iter().map(|(_, rules)| rules.len());
-    (file.main.len() + subsets.sum::<usize>(), 1 + file.subsets.len())
 }
 
 fn finding_json(finding: &Finding) -> Value {
@@ -198,6 +239,32 @@ mod tests {
         let ok = |line: &str| (0, format!("0.yaml: ok, {line}\n"), String::new());
         assert_eq!(check(&[GOOD], false), ok("1 rule in 2 sets"));
         assert_eq!(check(&[""], false), ok("0 rules in 1 set"));
+    }
+
+    #[test]
+    fn a_configuration_is_told_from_rules() {
+        let config = "upstreams: [{url: h, metric_relabel_configs: [{action: drop, regex: x}]}]\n\
+                      subsets: {a: {metric_relabel_configs: []}}\n";
+        let (code, out, err) = check(&[config], false);
+        assert_eq!(
+            (code, out.as_str()),
+            (3, "0.yaml: ok, 1 upstream, 1 rule in 2 sets\n"),
+            "{err}"
+        );
+        let (code, _, err) = check(&["upstream: h\n"], false);
+        assert_eq!(code, 2);
+        assert!(err.contains("did you mean \"upstreams\""), "{err}");
+        let (_, out, _) = check(&["listen_address: :81\n"], true);
+        let read: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&read["ok"], &read["upstreams"]), (&json!(true), &json!(0)));
+    }
+
+    #[test]
+    fn the_schema_is_json() {
+        let mut out = Vec::new();
+        assert_eq!(schema(&mut out).unwrap(), Exit::Clean);
+        let schema: Value = serde_json::from_slice(&out).unwrap();
+        assert!(schema["properties"]["upstreams"]["items"]["properties"]["url"].is_object());
     }
 
     #[test]

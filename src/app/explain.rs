@@ -98,9 +98,9 @@ pub(super) fn rules_of<'f>(
     file: &'f RelabelFile,
     subset: Option<&str>,
 ) -> Result<&'f Rules, String> {
-    let Some(subset) = subset else { return Ok(&file.main) };
+    let Some(subset) = subset else { return Ok(&file.main.rules) };
     let mut sets = file.subsets.iter();
-    let found = sets.find(|(name, _)| name == subset).map(|(_, rules)| rules);
+    let found = sets.find(|(name, _)| name == subset).map(|(_, set)| &set.rules);
     found.ok_or_else(|| {
         let names: Vec<_> = file.subsets.iter().map(|(name, _)| format!("{name:?}")).collect();
         if names.is_empty() {

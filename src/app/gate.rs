@@ -8,10 +8,11 @@
 //! | `/source` | the target's own answer |
 //! | `/analyze` | what the target's series are made of |
 //! | `/-/healthy`, `/health`, `/healthz`, `/livez` | 200 while weir runs |
-//! | `/-/ready`, `/ready`, `/readyz` | 200, or 503 while weir drains |
+//! | `/-/ready`, `/ready`, `/readyz` | 200, or 503 while weir drains; says what is wrong with the last reload |
 //! | `/-/metrics` | weir's own metrics |
+//! | `POST /-/reload` | read the configuration again, if that is enabled |
 //!
-//! GET and HEAD only; HEAD never scrapes. Everything else is 404. A scrape that failed is 502, or
+//! Otherwise GET and HEAD only; HEAD never scrapes. Everything else is 404. A scrape that failed is 502, or
 //! 504 if time ran out.
 
 mod analyze;
@@ -25,26 +26,35 @@ mod source;
 mod timing;
 
 use crate::aggregate::merge::MergePolicy;
+use crate::app::clock;
 use crate::app::clock::Clock;
 use crate::app::gate::route::Route;
 use crate::app::gate::scrapes::Scrapes;
 use crate::app::gate::timing::Patience;
-use crate::engine::OutputConfig;
+use crate::app::options::random_word;
+use crate::config::RuleSet;
+use crate::config::file::Config;
+use crate::config::file::Merge;
+use crate::config::file::UpstreamEncoding;
+use crate::config::file::upstream::Upstream;
+use crate::discovery::Source;
 use crate::http::Body;
 use crate::http::answer::{Problem, answer, text, typed};
 use crate::http::client::AskFor;
-use crate::http::proxy::ProxyRules;
+use crate::http::proxy::{ProxyRules, ProxySettings};
 use crate::http::server::{ConnectionEvent, Drain, ServerLimits, serve};
+use crate::http::settings::ClientSettings;
 use crate::ledger::ReadLimits;
 use crate::source::Target;
 use crate::telemetry::Metrics;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Analyses at the same time; each costs a scrape and a core.
 const ANALYSES_MAX: usize = 1;
@@ -53,12 +63,14 @@ const LIMITS: [&str; 7] =
     ["analyses", "body_bytes", "connections", "header_time", "labels", "line_bytes", "series"];
 
 /// What a gate does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct GateConfig {
     /// What to scrape.
     pub target: Target,
-    /// The outputs: the main one first, then the subsets.
-    pub outputs: Vec<OutputConfig>,
+    /// How to ask for it.
+    pub client: ClientSettings,
+    /// The outputs by name: the main one, without a name, first; then the subsets.
+    pub outputs: Vec<(String, RuleSet)>,
     /// How series that become one are merged.
     pub policy: MergePolicy,
     /// Bounds on lines, series and labels.
@@ -83,24 +95,138 @@ pub struct GateConfig {
     pub random: fn() -> u64,
 }
 
+impl GateConfig {
+    /// The part of a configuration that a gate takes, if it can do all that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, a line each.
+    pub fn new(config: &Config, proxies: &ProxySettings) -> Result<Self, Vec<String>> {
+        let mut errors = Vec::new();
+        let proxies = ProxyRules::new(proxies).map_err(|e| {
+            errors.push(format!("HTTP_PROXY or HTTPS_PROXY is no proxy's URL: {e}"));
+        });
+        let upstream = only_upstream(config).map_err(|line| errors.push(line));
+        if !config.aggregate.is_empty() {
+            errors.push("aggregate: merging by choice is not served yet, remove it".to_owned());
+        }
+        let (Ok(proxies), Ok((upstream, target)), true) = (proxies, upstream, errors.is_empty())
+        else {
+            return Err(errors);
+        };
+        let rules_of = |output: &RuleSet| upstream.rules.followed_by(output);
+        let subsets = config.subsets.iter();
+        let subsets = subsets.map(|(name, rules)| (name.clone(), rules_of(rules)));
+        let limits = &config.limits;
+        Ok(Self {
+            target,
+            client: upstream.client.clone(),
+            outputs: std::iter::once((String::new(), rules_of(&config.main)))
+                .chain(subsets)
+                .collect(),
+            policy: match config.merge {
+                Merge::Typed => MergePolicy::Typed,
+                Merge::Sum => MergePolicy::Sum,
+            },
+            read_limits: ReadLimits {
+                line_bytes_max: limits.line_bytes_max,
+                series_max: limits.series_max,
+                labels_max: limits.labels_max,
+            },
+            body_bytes_max: limits.body_bytes_max,
+            scrape_timeout: upstream.scrape_timeout.or(config.scrape_timeout),
+            subset_max_age: config.subset_max_age,
+            subset_timestamps: config.subset_timestamps,
+            server: ServerLimits {
+                connections_max: limits.connections_max,
+                header_time_max: limits.header_time_max,
+                stall_time_max: limits.stall_time_max,
+                drain_time_max: limits.drain_time_max,
+            },
+            proxies,
+            ask_for: match config.upstream_encoding {
+                UpstreamEncoding::Auto => AskFor::Auto,
+                UpstreamEncoding::Identity => AskFor::Identity,
+                UpstreamEncoding::Gzip => AskFor::Gzip,
+            },
+            clock: clock::system_time_ms,
+            random: random_word,
+        })
+    }
+}
+
+/// The one upstream, and its one target.
+fn only_upstream(config: &Config) -> Result<(&Upstream, Target), String> {
+    let upstream = match &config.upstreams[..] {
+        [upstream] => upstream,
+        [] => return Err("there is nothing to do: give upstreams".to_owned()),
+        _ => return Err("several upstreams are not served yet, give one".to_owned()),
+    };
+    match &upstream.targets.sources[..] {
+        [Source::Fixed(Target::Http(url))] => {
+            Ok((upstream, Target::Http(url.with_params(&upstream.targets.params))))
+        }
+        [Source::Fixed(target)] => Ok((upstream, target.clone())),
+        _ => Err("upstreams with several targets are not supported yet, give a URL".to_owned()),
+    }
+}
+
 /// A running gate.
 #[derive(Debug)]
 struct Gate {
-    target: Target,
-    patience: Patience,
-    subset_max_age: Duration,
-    subset_timestamps: bool,
+    settings: ArcSwap<Settings>,
     scrapes: Arc<Scrapes>,
-    /// For `/analyze`, which reads on its own.
-    line_bytes_max: usize,
     random: fn() -> u64,
     analyses: Arc<Semaphore>,
     is_draining: AtomicBool,
     metrics: Arc<Metrics>,
+    /// What was wrong with the configuration that was last read, if anything was.
+    reload_errors: ArcSwapOption<Vec<String>>,
+    /// Where to ask for a reload, if that is allowed.
+    reloader: Option<mpsc::Sender<ReloadReply>>,
 }
 
-/// New rules, or what is wrong with them, a line each.
-pub type Reload = Result<Vec<OutputConfig>, Vec<String>>;
+/// What a reload changes besides the scrapes.
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    patience: Patience,
+    subset_max_age: Duration,
+    subset_timestamps: bool,
+    /// For `/analyze`, which reads on its own.
+    line_bytes_max: usize,
+}
+
+impl Settings {
+    fn of(config: &GateConfig) -> Self {
+        Self {
+            patience: Patience::new(config.scrape_timeout),
+            subset_max_age: config.subset_max_age,
+            subset_timestamps: config.subset_timestamps,
+            line_bytes_max: config.read_limits.line_bytes_max,
+        }
+    }
+}
+
+/// Tells whoever asked for a reload what came of it; what is wrong, a line each.
+pub type ReloadReply = oneshot::Sender<Result<(), Vec<String>>>;
+
+/// A configuration that was read again.
+#[derive(Debug)]
+pub struct Reload {
+    /// It, or what is wrong with it, a line each.
+    pub outcome: Result<GateConfig, Vec<String>>,
+    /// Who asked for it.
+    pub reply: Option<ReloadReply>,
+}
+
+/// Where reloads come from, and where they are asked for.
+#[derive(Debug)]
+pub struct Reloads {
+    /// Configurations that were read again.
+    pub come: mpsc::Receiver<Reload>,
+    /// Where `POST /-/reload` asks for one; `None` if it is not to be answered.
+    pub ask: Option<mpsc::Sender<ReloadReply>>,
+}
 
 /// Serve until `shutdown` completes, then drain.
 pub async fn run(
@@ -108,19 +234,20 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Drain {
-    let (_, never) = mpsc::channel(1);
-    run_reloading(config, listener, shutdown, never).await
+    let (_, come) = mpsc::channel(1);
+    run_reloading(config, listener, shutdown, Reloads { come, ask: None }).await
 }
 
-/// Serve until `shutdown` completes, taking over new rules as they come.
+/// Serve until `shutdown` completes, taking over new configurations as they come.
 pub async fn run_reloading(
     config: GateConfig,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
-    mut reloads: mpsc::Receiver<Reload>,
+    reloads: Reloads,
 ) -> Drain {
+    let Reloads { mut come, ask } = reloads;
     let server = config.server;
-    let gate = Arc::new(Gate::new(config));
+    let gate = Arc::new(Gate::new(config, ask));
     let metrics = Arc::clone(&gate.metrics);
     let observe = move |event| record(&metrics, event);
     let serving = Arc::clone(&gate);
@@ -134,7 +261,7 @@ pub async fn run_reloading(
         tracing::info!("Draining.");
     };
     let reloading = async {
-        while let Some(reload) = reloads.recv().await {
+        while let Some(reload) = come.recv().await {
             gate.reload(reload).await;
         }
         std::future::pending::<Drain>().await
@@ -157,40 +284,78 @@ fn record(metrics: &Metrics, event: ConnectionEvent) {
 }
 
 impl Gate {
-    fn new(config: GateConfig) -> Self {
+    fn new(config: GateConfig, reloader: Option<mpsc::Sender<ReloadReply>>) -> Self {
         let metrics = Arc::new(Metrics::new());
         metrics.declare_target(&config.target.instance());
         for limit in LIMITS {
             metrics.declare_limit(limit);
         }
         Self {
-            target: config.target.clone(),
-            patience: Patience::new(config.scrape_timeout),
-            subset_max_age: config.subset_max_age,
-            subset_timestamps: config.subset_timestamps,
-            line_bytes_max: config.read_limits.line_bytes_max,
+            settings: ArcSwap::from_pointee(Settings::of(&config)),
             random: config.random,
             scrapes: Arc::new(Scrapes::new(config, Arc::clone(&metrics))),
             analyses: Arc::new(Semaphore::new(ANALYSES_MAX)),
             is_draining: AtomicBool::new(false),
             metrics,
+            reload_errors: ArcSwapOption::empty(),
+            reloader,
         }
     }
 
-    /// Take over new rules; if they are bad, go on with the old ones and say so.
+    fn settings(&self) -> Settings {
+        **self.settings.load()
+    }
+
+    /// Take over a new configuration; if it is bad, go on with the old one and say so.
     async fn reload(&self, reload: Reload) {
-        self.metrics.reloaded(reload.is_ok());
-        match reload {
-            Ok(outputs) => {
-                let subsets = outputs.len() - 1;
-                self.scrapes.reload(outputs).await;
-                tracing::info!(subsets, "Reloaded the rules.");
+        let Reload { outcome, reply } = reload;
+        self.metrics.reloaded(outcome.is_ok());
+        let told = match outcome {
+            Ok(config) => {
+                let subsets = config.outputs.len() - 1;
+                let settings = Arc::new(Settings::of(&config));
+                self.scrapes.reload(config).await;
+                self.settings.store(settings);
+                self.reload_errors.store(None);
+                tracing::info!(subsets, "Reloaded the configuration.");
+                Ok(())
             }
             Err(errors) => {
-                for error in errors {
-                    tracing::error!(error, "The new rules are bad, going on with the old ones.");
+                for error in &errors {
+                    let error = error.as_str();
+                    tracing::error!(
+                        error,
+                        "The new configuration is bad, going on with the old one."
+                    );
                 }
+                self.reload_errors.store(Some(Arc::new(errors.clone())));
+                Err(errors)
             }
+        };
+        if let Some(reply) = reply {
+            // Who asked may have gone.
+            reply.send(told).ok();
+        }
+    }
+
+    /// `POST /-/reload`: read the configuration again, and tell what came of it.
+    async fn ask_for_reload(&self) -> Response<Body> {
+        let Some(reloader) = &self.reloader else {
+            let told = "reloading by request is not enabled, see --enable-reload\n";
+            return text(StatusCode::FORBIDDEN, told.to_owned());
+        };
+        let (reply, outcome) = oneshot::channel();
+        let told = match reloader.send(reply).await {
+            Ok(()) => outcome.await,
+            Err(_) => return answer(&Problem::Internal),
+        };
+        match told {
+            Ok(Ok(())) => text(StatusCode::OK, "reloaded\n".to_owned()),
+            Ok(Err(errors)) => {
+                let told = format!("failed to reload config:\n{}\n", errors.join("\n"));
+                text(StatusCode::INTERNAL_SERVER_ERROR, told)
+            }
+            Err(_) => answer(&Problem::Internal),
         }
     }
 
@@ -199,10 +364,14 @@ impl Gate {
         let label = route.as_ref().map_or("other", Route::label);
         let answered = match route {
             None => Err(Problem::NotFound),
+            Some(Route::Reload) => match *request.method() {
+                Method::POST | Method::PUT => Ok(self.ask_for_reload().await),
+                _ => Err(Problem::WrongMethod { allowed: "POST, PUT" }),
+            },
             Some(route) => match *request.method() {
                 Method::GET => self.get(route, &request).await,
                 Method::HEAD => self.head(&route, &request),
-                _ => Err(Problem::MethodNotAllowed),
+                _ => Err(Problem::WrongMethod { allowed: "GET, HEAD" }),
             },
         };
         let response = answered.unwrap_or_else(|problem| answer(&problem));
@@ -220,8 +389,10 @@ impl Gate {
         match route {
             Route::Index => Ok(self.index()),
             Route::Metrics => {
-                let scraped =
-                    self.scrapes.scrape(self.patience.deadline(request.headers())).await?;
+                let scraped = self
+                    .scrapes
+                    .scrape(self.settings().patience.deadline(request.headers()))
+                    .await?;
                 let snapshot = scraped.main().ok_or(Problem::Internal)?;
                 Ok(expose::exposition(snapshot, request.headers(), None))
             }
@@ -230,6 +401,8 @@ impl Gate {
             Route::Analyze => self.analyze(request).await,
             Route::Healthy => Ok(text(StatusCode::OK, "weir is healthy.\n".to_owned())),
             Route::Ready => Ok(self.ready()),
+            // Answered before, as it is the one that is no GET.
+            Route::Reload => Err(Problem::NotFound),
             Route::OwnMetrics => self.own_metrics(request),
         }
     }
@@ -247,6 +420,7 @@ impl Gate {
                 Ok(text(StatusCode::OK, String::new()))
             }
             Route::Ready => Ok(self.ready()),
+            Route::Reload => Err(Problem::NotFound),
         }
     }
 
@@ -262,13 +436,16 @@ impl Gate {
 
     fn index(&self) -> Response<Body> {
         let names = self.scrapes.output_names();
-        let page = page::index(&self.target.to_string(), &names[1..]);
+        let page = page::index(&self.scrapes.plan().target.to_string(), &names[1..]);
         typed(StatusCode::OK, "text/html; charset=utf-8", page)
     }
 
     fn ready(&self) -> Response<Body> {
         if self.is_draining.load(Ordering::Relaxed) {
             text(StatusCode::SERVICE_UNAVAILABLE, "weir is draining.\n".to_owned())
+        } else if let Some(errors) = &*self.reload_errors.load() {
+            let told = "weir is ready, with the configuration before the last, which is bad:";
+            text(StatusCode::OK, format!("{told}\n{}\n", errors.join("\n")))
         } else {
             text(StatusCode::OK, "weir is ready.\n".to_owned())
         }
@@ -282,12 +459,13 @@ impl Gate {
         }
         let last = self.scrapes.last().ok_or(Problem::NothingScrapedYet)?;
         let age = last.began.elapsed();
-        if age > self.subset_max_age {
+        let settings = self.settings();
+        if age > settings.subset_max_age {
             return Err(Problem::TooOld { age_secs: age.as_secs() });
         }
         // A subset that came with a reload has not been filled either.
         let snapshot = last.subset(name).ok_or(Problem::NothingScrapedYet)?;
-        let timestamp_ms = self.subset_timestamps.then_some(last.started_ms);
+        let timestamp_ms = settings.subset_timestamps.then_some(last.started_ms);
         Ok(expose::exposition(snapshot, request.headers(), timestamp_ms))
     }
 }

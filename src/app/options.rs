@@ -1,73 +1,41 @@
-//! What the command line says, in plain types, and how it becomes a gate's configuration.
+//! What the command line says, in plain types, and how flags or a configuration file become one
+//! [`Config`].
 //!
-//! Options are as typed and may contradict each other; [`Options::load`] checks them all, reads the
-//! rules, and tells everything that is wrong.
+//! Options are as typed and may contradict each other; [`Options::config`] checks them all, reads
+//! the files, and tells everything that is wrong.
 
-use crate::aggregate::merge::MergePolicy;
 use crate::app::check;
-use crate::app::clock;
 use crate::app::gate::GateConfig;
+use crate::config::Finding;
 use crate::config::RelabelFile;
+use crate::config::file;
+use crate::config::file::Config;
+use crate::config::file::limits::Limits;
+use crate::config::file::listen::ListenAddress;
+use crate::config::file::upstream::Upstream;
 use crate::config::parse_relabel_file;
-use crate::engine::OutputConfig;
-use crate::http::client::AskFor;
-use crate::http::proxy::ProxyRules;
-use crate::http::server::ServerLimits;
-use crate::ledger::ReadLimits;
-use crate::source::Target;
+use crate::discovery::DnsOptions;
+use crate::discovery::Source;
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::config::file::Merge;
+pub use crate::config::file::SUBSET_MAX_AGE;
+pub use crate::config::file::UpstreamEncoding;
+pub use crate::config::file::limits::CONNECTIONS_MAX;
+pub use crate::config::file::limits::LABELS_MAX;
+pub use crate::config::file::limits::SERIES_MAX;
 pub use crate::http::proxy::ProxySettings;
 
 /// metric-gate's default: the controller of ingress-nginx in the same pod.
 pub const UPSTREAM: &str = "http://localhost:10254/metrics";
-/// As metric-gate.
-pub const PORT: u16 = 8080;
-/// Older subsets are not shown.
-pub const SUBSET_MAX_AGE: Duration = Duration::from_mins(5);
-/// A body of three million ingress-nginx series.
-pub const BODY_BYTES_MAX: u64 = 1 << 30;
-/// Label values are paths and messages at times; this is beyond any of them.
-pub const LINE_BYTES_MAX: usize = 1 << 20;
-/// About half a gigabyte of rows.
-pub const SERIES_MAX: usize = 5_000_000;
-/// As many as anybody uses, several times over.
-pub const LABELS_MAX: usize = 256;
-/// Far more than the few scrapers a gate has.
-pub const CONNECTIONS_MAX: usize = 512;
-/// Long enough for a connection to be kept between two scrapes.
-pub const HEADER_TIME_MAX: Duration = Duration::from_secs(30);
-/// A client that reads nothing for this long is gone.
-pub const STALL_TIME_MAX: Duration = Duration::from_mins(1);
-/// Within the 30 s that Kubernetes gives a pod to end.
-pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
-
-/// How series that become one are merged.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Merge {
-    /// By the type of their family.
-    #[default]
-    Typed,
-    /// Summed, whatever they are, as metric-gate does.
-    Sum,
-}
-
-/// Which encodings to ask the target for.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum UpstreamEncoding {
-    /// As is on loopback, gzip across a network.
-    #[default]
-    Auto,
-    /// As is.
-    Identity,
-    /// gzip.
-    Gzip,
-}
 
 /// What the command line says about the gate.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// A configuration file. With it only the address to listen on counts besides.
+    pub config_file: Option<PathBuf>,
     /// What to scrape.
     pub upstream: String,
     /// Rules as text; empty for none.
@@ -88,22 +56,12 @@ pub struct Options {
     pub subset_timestamps: bool,
     /// Which encodings to ask the target for.
     pub upstream_encoding: UpstreamEncoding,
-    /// Bytes of a decoded body.
-    pub body_bytes_max: u64,
-    /// Bytes of a line.
-    pub line_bytes_max: usize,
-    /// Series of a body.
-    pub series_max: usize,
-    /// Labels of a series.
-    pub labels_max: usize,
-    /// Connections at the same time.
-    pub connections_max: usize,
-    /// Time for the head of a request.
-    pub header_time_max: Duration,
-    /// Time without progress in sending an answer.
-    pub stall_time_max: Duration,
-    /// Time for open requests to finish once weir stops.
-    pub drain_time_max: Duration,
+    /// How names with many addresses are looked up.
+    pub dns: DnsOptions,
+    /// Whether `POST /-/reload` is answered.
+    pub enable_reload: bool,
+    /// Bounds.
+    pub limits: Limits,
     /// Proxies, from the environment.
     pub proxies: ProxySettings,
 }
@@ -111,6 +69,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            config_file: None,
             upstream: UPSTREAM.to_owned(),
             relabel: String::new(),
             relabel_file: None,
@@ -121,89 +80,76 @@ impl Default for Options {
             subset_max_age: SUBSET_MAX_AGE,
             subset_timestamps: true,
             upstream_encoding: UpstreamEncoding::default(),
-            body_bytes_max: BODY_BYTES_MAX,
-            line_bytes_max: LINE_BYTES_MAX,
-            series_max: SERIES_MAX,
-            labels_max: LABELS_MAX,
-            connections_max: CONNECTIONS_MAX,
-            header_time_max: HEADER_TIME_MAX,
-            stall_time_max: STALL_TIME_MAX,
-            drain_time_max: DRAIN_TIME_MAX,
+            dns: DnsOptions::default(),
+            enable_reload: false,
+            limits: Limits::default(),
             proxies: ProxySettings::default(),
         }
     }
 }
 
 impl Options {
-    /// Check everything, read the rules, and make a gate's configuration.
+    /// Check everything, read the files, and make one configuration of it.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, a line each.
+    pub fn config(&self) -> Result<Config, Vec<String>> {
+        match &self.config_file {
+            Some(path) => self.file_config(path),
+            None => self.flag_config(),
+        }
+    }
+
+    /// As [`Options::config`], and whether the gate can do it.
     ///
     /// # Errors
     ///
     /// Everything that is wrong, a line each.
     pub fn load(&self) -> Result<GateConfig, Vec<String>> {
-        let mut errors = Vec::new();
-        let mut note = |error: String| errors.push(error);
-        let target = Target::parse(&self.upstream)
-            .map_err(|e| note(format!("--upstream {}: {e}", shown(&self.upstream))))
-            .ok();
-        let proxies = ProxyRules::new(&self.proxies)
-            .map_err(|e| note(format!("HTTP_PROXY or HTTPS_PROXY is no proxy's URL: {e}")))
-            .ok();
-        self.bind_address().map_err(&mut note).ok();
-        let rules = self.rules().map_err(|lines| errors.extend(lines)).ok();
-        match (target, proxies, rules) {
-            (Some(target), Some(proxies), Some(rules)) if errors.is_empty() => {
-                for warning in &rules.warnings {
-                    let warning = warning.to_string();
-                    tracing::warn!(warning, "The rules are allowed but probably not meant.");
-                }
-                Ok(self.config(target, proxies, rules))
-            }
-            _ => Err(errors),
+        GateConfig::new(&self.config()?, &self.proxies)
+    }
+
+    fn file_config(&self, path: &Path) -> Result<Config, Vec<String>> {
+        let name = path.display().to_string();
+        let text = check::read_text(path).map_err(|e| vec![format!("--config: {e}")])?;
+        let parsed = file::parse(&name, &text, directory_of(path));
+        let mut config =
+            parsed.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        config.enable_reload |= self.enable_reload;
+        if !self.listen_address.is_empty() {
+            config.listen = self.listen()?;
+        } else if let Some(port) = self.port {
+            config.listen.port = port;
         }
+        Ok(config)
     }
 
-    /// Read the rules again.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong with them, a line each.
-    pub fn reload(&self) -> Result<Vec<OutputConfig>, Vec<String>> {
-        self.rules().map(outputs)
-    }
-
-    fn config(&self, target: Target, proxies: ProxyRules, rules: RelabelFile) -> GateConfig {
-        GateConfig {
-            target,
-            outputs: outputs(rules),
-            policy: match self.merge {
-                Merge::Typed => MergePolicy::Typed,
-                Merge::Sum => MergePolicy::Sum,
-            },
-            read_limits: ReadLimits {
-                line_bytes_max: self.line_bytes_max,
-                series_max: self.series_max,
-                labels_max: self.labels_max,
-            },
-            body_bytes_max: self.body_bytes_max,
+    fn flag_config(&self) -> Result<Config, Vec<String>> {
+        let mut errors = Vec::new();
+        let source = Source::parse(&self.upstream)
+            .map_err(|e| errors.push(format!("--upstream {}: {e}", shown(&self.upstream))));
+        let listen = self.listen().map_err(|lines| errors.extend(lines));
+        let rules = self.rules().map_err(|lines| errors.extend(lines));
+        let (Ok(source), Ok(listen), Ok(rules)) = (source, listen, rules) else {
+            return Err(errors);
+        };
+        Ok(Config {
+            listen,
             scrape_timeout: self.scrape_timeout,
+            upstreams: vec![Upstream::new(source)],
+            main: rules.main,
+            subsets: rules.subsets,
+            merge: self.merge,
             subset_max_age: self.subset_max_age,
             subset_timestamps: self.subset_timestamps,
-            server: ServerLimits {
-                connections_max: self.connections_max,
-                header_time_max: self.header_time_max,
-                stall_time_max: self.stall_time_max,
-                drain_time_max: self.drain_time_max,
-            },
-            proxies,
-            ask_for: match self.upstream_encoding {
-                UpstreamEncoding::Auto => AskFor::Auto,
-                UpstreamEncoding::Identity => AskFor::Identity,
-                UpstreamEncoding::Gzip => AskFor::Gzip,
-            },
-            clock: clock::system_time_ms,
-            random: random_word,
-        }
+            upstream_encoding: self.upstream_encoding,
+            dns: self.dns,
+            limits: self.limits.clone(),
+            enable_reload: self.enable_reload,
+            warnings: rules.warnings,
+            ..Config::default()
+        })
     }
 
     fn rules(&self) -> Result<RelabelFile, Vec<String>> {
@@ -223,46 +169,24 @@ impl Options {
             .map_err(|errors| errors.iter().map(ToString::to_string).collect())
     }
 
-    /// Where to listen; a host of `None` is every address there is.
-    ///
-    /// # Errors
-    ///
-    /// A listen address that is none, or two ports.
-    pub fn bind_address(&self) -> Result<(Option<String>, u16), String> {
+    fn listen(&self) -> Result<ListenAddress, Vec<String>> {
         let text = self.listen_address.as_str();
-        let wrong = || format!("--listen-address {text:?}: use HOST:PORT, [V6]:PORT or :PORT");
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (host, rest) = rest.split_once(']').ok_or_else(wrong)?;
-                let port = if rest.is_empty() { None } else { rest.strip_prefix(':') };
-                if !rest.is_empty() && port.is_none() {
-                    return Err(wrong());
-                }
-                (host, port)
-            }
-            None => match text.rsplit_once(':') {
-                Some((host, _)) if host.contains(':') => return Err(wrong()),
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            },
-        };
-        let host = (!host.is_empty()).then(|| host.to_owned());
-        match (port, self.port) {
-            (Some(_), Some(_)) => {
-                Err(format!("--listen-address {text:?} and --port: give one port"))
-            }
-            (Some(port), None) => Ok((host, port.parse().map_err(|_| wrong())?)),
-            (None, port) => Ok((host, port.unwrap_or(PORT))),
-        }
+        ListenAddress::parse(text, self.port)
+            .map_err(|wrong| vec![format!("--listen-address {text:?} (and --port): {wrong}")])
     }
 }
 
-/// The outputs of a rules file: the main one, then the subsets.
-fn outputs(rules: RelabelFile) -> Vec<OutputConfig> {
-    let main = OutputConfig { name: String::new(), rules: rules.main };
-    let subsets = rules.subsets.into_iter();
-    let subsets = subsets.map(|(name, rules)| OutputConfig { name, rules });
-    std::iter::once(main).chain(subsets).collect()
+/// Log what is allowed but probably not meant.
+pub fn warn(warnings: &[Finding]) {
+    for warning in warnings {
+        let warning = warning.to_string();
+        tracing::warn!(warning, "The configuration is allowed but probably not meant.");
+    }
+}
+
+/// What names of files in a configuration file are relative to.
+pub fn directory_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 /// An upstream for a message: without what may be a password or a token.
@@ -295,6 +219,7 @@ mod tests {
     fn the_defaults_load() {
         let config = Options::default().load().unwrap();
         assert_eq!(config.target.to_string(), UPSTREAM);
+        assert_eq!(config.server.connections_max, CONNECTIONS_MAX);
         assert_eq!(config.outputs.len(), 1);
     }
 
@@ -331,29 +256,66 @@ mod tests {
         }
     }
 
-    #[track_caller]
-    fn check_bind(address: &str, port: Option<u16>, expect: Option<(Option<&str>, u16)>) {
-        let options = Options { listen_address: address.to_owned(), port, ..Options::default() };
-        let bound = options.bind_address().ok();
-        assert_eq!(
-            bound.as_ref().map(|(host, port)| (host.as_deref(), *port)),
-            expect,
-            "{address}"
-        );
+    fn with_file(text: &str, options: Options) -> Result<GateConfig, Vec<String>> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weir.yaml");
+        std::fs::write(&path, text).unwrap();
+        Options { config_file: Some(path), ..options }.load()
     }
 
     #[test]
-    fn listen_addresses_are_taken_apart() {
-        check_bind("", None, Some((None, 8080)));
-        check_bind("", Some(0), Some((None, 0)));
-        check_bind(":9090", None, Some((None, 9090)));
-        check_bind("127.0.0.1", Some(81), Some((Some("127.0.0.1"), 81)));
-        check_bind("localhost:81", None, Some((Some("localhost"), 81)));
-        check_bind("[::1]:81", None, Some((Some("::1"), 81)));
-        check_bind("[::1]", None, Some((Some("::1"), 8080)));
-        check_bind("localhost:81", Some(82), None);
-        for wrong in ["::1", "[::1", "[::1]81", "h:", "h:x", "h:70000"] {
-            check_bind(wrong, None, None);
+    fn flags_and_file_make_the_same() {
+        let from_flags = Options {
+            upstream: "http://u:p@h:1/m".to_owned(),
+            relabel: "metric_relabel_configs: [{action: labeldrop, regex: a}]\nsub: []".to_owned(),
+            scrape_timeout: Some(Duration::from_secs(3)),
+            listen_address: "127.0.0.1:81".to_owned(),
+            merge: Merge::Sum,
+            subset_timestamps: false,
+            limits: Limits { series_max: 7, body_bytes_max: 1 << 20, ..Limits::default() },
+            ..Options::default()
+        };
+        let text = "upstreams: [{url: 'http://u:p@h:1/m'}]
+metric_relabel_configs: [{action: labeldrop, regex: a}]
+subsets: {sub: {metric_relabel_configs: []}}
+scrape_timeout: 3s
+listen_address: 127.0.0.1:81
+merge: sum
+subset_timestamps: false
+max_series: 7
+max_body_bytes: 1MB
+";
+        let from_file = file::parse("weir.yaml", text, Path::new("")).unwrap();
+        assert_eq!(from_flags.config().unwrap(), from_file);
+    }
+
+    #[test]
+    fn the_address_to_listen_on_may_be_given_beside_a_file() {
+        let text = "upstreams: [{url: h}]\nlisten_address: 127.0.0.1:81";
+        let listen = |options| {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("weir.yaml");
+            std::fs::write(&path, text).unwrap();
+            let config = Options { config_file: Some(path), ..options }.config().unwrap();
+            (config.listen.host.unwrap(), config.listen.port)
+        };
+        assert_eq!(listen(Options::default()), ("127.0.0.1".to_owned(), 81));
+        let port = Options { port: Some(82), ..Options::default() };
+        assert_eq!(listen(port), ("127.0.0.1".to_owned(), 82));
+        let address = Options { listen_address: "[::1]:83".to_owned(), ..Options::default() };
+        assert_eq!(listen(address), ("::1".to_owned(), 83));
+    }
+
+    #[test]
+    fn what_the_gate_cannot_do_yet_is_refused() {
+        for (text, part) in [
+            ("{}", "nothing to do"),
+            ("upstreams: [{url: a}, {url: b}]", "several upstreams"),
+            ("upstreams: [{url: 'dns+http://a'}]", "several targets"),
+            ("upstreams: [{url: a}]\naggregate: [{match: x, gauges: max}]", "aggregate"),
+        ] {
+            let errors = with_file(text, Options::default()).unwrap_err();
+            assert!(errors.concat().contains(part), "{errors:?}");
         }
     }
 }

@@ -3,14 +3,17 @@
 use crate::app::exit::Exit;
 use crate::app::gate;
 use crate::app::gate::GateConfig;
-use crate::app::gate::Reload;
+use crate::app::options;
 use crate::app::options::Options;
+use crate::app::reload;
+use crate::config::file::Config;
+use crate::config::file::limits::Limits;
+use crate::config::file::listen::ListenAddress;
 use crate::http::server::Drain;
 use std::io;
-use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// At least two, so that one long piece of work holds up nobody's probes.
 const WORKERS_MIN: usize = 2;
@@ -30,38 +33,40 @@ impl Failure {
     }
 }
 
-/// Run the gate until a signal ends it.
+/// Run the gate until a signal ends it. `config` is what the options say.
 ///
 /// # Errors
 ///
-/// Options weir cannot work with, an address it cannot have, a drain out of time.
-pub fn gate(options: &Options) -> Result<(), Failure> {
-    let config = options.load().map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
+/// A configuration the gate cannot work with, an address it cannot have, a drain out of time.
+pub fn gate(options: &Options, config: Config) -> Result<(), Failure> {
+    let gate = GateConfig::new(&config, &options.proxies)
+        .map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
+    options::warn(&config.warnings);
     let n_workers = std::thread::available_parallelism().map_or(WORKERS_MIN, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(n_workers.max(WORKERS_MIN))
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Exit::Failure, format!("cannot start threads: {e}")))?;
-    let done = runtime.block_on(serve(config, options));
+    let done = runtime.block_on(serve(gate, config, options.clone()));
     // What still runs on threads of its own, such as a read of a dead file system, is left behind.
     runtime.shutdown_background();
     done
 }
 
-async fn serve(config: GateConfig, options: &Options) -> Result<(), Failure> {
-    let (host, port) = options.bind_address().map_err(|line| Failure::new(Exit::BadInput, line))?;
-    let listener = bind(host.as_deref(), port).await.map_err(|e| {
+async fn serve(gate: GateConfig, config: Config, options: Options) -> Result<(), Failure> {
+    let ListenAddress { host, port } = &config.listen;
+    let listener = bind(host.as_deref(), *port).await.map_err(|e| {
         let host = host.as_deref().unwrap_or_default();
         Failure::new(Exit::Failure, format!("cannot listen on {host}:{port}: {e}"))
     })?;
     let failed = |e: io::Error| Failure::new(Exit::Failure, e.to_string());
     let signals = count_signals().map_err(failed)?;
-    announce(&config, options, &listener).map_err(failed)?;
+    announce(&gate, &config.limits, &listener).map_err(failed)?;
     let stop = nth_signal(signals.clone(), 1);
-    let reloads = reload_on_hangup(options.clone()).map_err(failed)?;
+    let reloads = reload::watch(options, config).map_err(failed)?;
     let drain = tokio::select! {
-        drain = gate::run_reloading(config, listener, stop, reloads) => drain,
+        drain = gate::run_reloading(gate, listener, stop, reloads) => drain,
         () = nth_signal(signals, 2) => {
             let line = "stopped by a second signal, without waiting for open requests";
             return Err(Failure::new(Exit::Failure, line.to_owned()));
@@ -93,7 +98,7 @@ async fn bind(host: Option<&str>, port: u16) -> io::Result<TcpListener> {
     }
 }
 
-fn announce(config: &GateConfig, options: &Options, listener: &TcpListener) -> io::Result<()> {
+fn announce(config: &GateConfig, limits: &Limits, listener: &TcpListener) -> io::Result<()> {
     let address = listener.local_addr()?;
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(
@@ -102,32 +107,14 @@ fn announce(config: &GateConfig, options: &Options, listener: &TcpListener) -> i
         port = address.port(),
         upstream = %config.target,
         subsets = config.outputs.len() - 1,
-        max_body_bytes = options.body_bytes_max,
-        max_line_bytes = options.line_bytes_max,
-        max_series = options.series_max,
-        max_labels = options.labels_max,
-        max_connections = options.connections_max,
+        max_body_bytes = limits.body_bytes_max,
+        max_line_bytes = limits.line_bytes_max,
+        max_series = limits.series_max,
+        max_labels = limits.labels_max,
+        max_connections = limits.connections_max,
         "Starting server."
     );
     Ok(())
-}
-
-/// Reads the rules again at each SIGHUP.
-fn reload_on_hangup(options: Options) -> io::Result<mpsc::Receiver<Reload>> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let options = Arc::new(options);
-    let (send, reloads) = mpsc::channel(1);
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            let options = Arc::clone(&options);
-            let read = tokio::task::spawn_blocking(move || options.reload()).await;
-            let reload = read.unwrap_or_else(|e| Err(vec![e.to_string()]));
-            if send.send(reload).await.is_err() {
-                return;
-            }
-        }
-    });
-    Ok(reloads)
 }
 
 /// Counts SIGTERM and SIGINT.

@@ -84,3 +84,19 @@ fn every_flag_has_its_environment_variable() {
         assert_eq!(arg.get_env().and_then(|env| env.to_str()), Some(expect.as_str()), "--{name}");
     }
 }
+
+/// What stands in a configuration file does not stand beside it; the rest may.
+#[test]
+fn a_configuration_file_stands_alone() {
+    const BESIDE: [&str; 7] =
+        ["config", "port", "listen_address", "log_level", "log_format", "enable_reload", "version"];
+    for arg in Cli::command().get_arguments() {
+        let id = arg.get_id().as_str();
+        let is_listed = IN_CONFIG_FILE.contains(&id);
+        assert!(is_listed != (BESIDE.contains(&id) || id == "help"), "{id}");
+    }
+    assert_eq!(options(&["--config", "w.yaml", "-H", "h/m"]).unwrap_err(), 2);
+    assert_eq!(options(&["--config", "w.yaml", "--max-series", "9"]).unwrap_err(), 2);
+    let read = options(&["--config", "w.yaml", "-p", "1", "--enable-reload"]).unwrap();
+    assert_eq!((read.config_file, read.port), (Some(PathBuf::from("w.yaml")), Some(1)));
+}

@@ -23,22 +23,53 @@ use crate::relabel::Action;
 use crate::relabel::Field;
 use crate::relabel::NameScheme;
 use crate::relabel::Rule;
+use crate::relabel::RuleError;
 use crate::relabel::RuleSpec;
 use crate::relabel::Rules;
 
 /// The key of the rules of the main output.
 pub const MAIN_KEY: &str = "metric_relabel_configs";
 
-const FIELDS: [&str; 7] =
+/// The fields of a rule.
+pub(super) const FIELDS: [&str; 7] =
     ["action", "source_labels", "separator", "regex", "modulus", "target_label", "replacement"];
+
+/// Rules, and what they were made of. Two sets are equal if they were written alike.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    /// The rules.
+    pub rules: Rules,
+    specs: Vec<RuleSpec>,
+}
+
+impl PartialEq for RuleSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.specs == other.specs
+    }
+}
+
+impl RuleSet {
+    /// One rule.
+    pub(super) fn compile(spec: RuleSpec) -> Result<Self, RuleError> {
+        let rule = Rule::compile(&spec, NameScheme::Utf8)?;
+        Ok(Self { rules: Rules::new(vec![rule]), specs: vec![spec] })
+    }
+
+    /// These rules, and after them others.
+    #[must_use]
+    pub fn followed_by(&self, next: &Self) -> Self {
+        let rules = self.rules.iter().chain(next.rules.iter()).cloned().collect();
+        Self { rules: Rules::new(rules), specs: [&*self.specs, &*next.specs].concat() }
+    }
+}
 
 /// The rules of a file.
 #[derive(Clone, Debug, Default)]
 pub struct RelabelFile {
     /// The rules of the main output.
-    pub main: Rules,
+    pub main: RuleSet,
     /// The rules of each subset, sorted by name.
-    pub subsets: Vec<(String, Rules)>,
+    pub subsets: Vec<(String, RuleSet)>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Finding>,
 }
@@ -73,11 +104,15 @@ pub fn parse_relabel_file(name: &str, text: &str) -> Result<RelabelFile, ConfigE
 /// # Errors
 /// Everything that is wrong with it.
 pub fn parse_rules_list(name: &str, text: &str) -> Result<RuleList, ConfigErrors> {
-    load(name, text, |root, report| rules(root, &Path::default(), report))
+    load(name, text, |root, report| rules(root, &Path::default(), report).rules)
         .map(|(rules, warnings)| RuleList { rules, warnings })
 }
 
-fn load<T>(
+/// Read a file whose tree `decode` makes a value of.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(super) fn load<T>(
     name: &str,
     text: &str,
     decode: impl FnOnce(&Node, &mut Report) -> T,
@@ -124,14 +159,17 @@ fn rule_sets(root: &Node, report: &mut Report) -> RelabelFile {
     file
 }
 
-fn rules(node: &Node, path: &Path, report: &mut Report) -> Rules {
+/// A list of rules.
+pub(super) fn rules(node: &Node, path: &Path, report: &mut Report) -> RuleSet {
     let remedy = Some("write a list of rules, each beginning with `- `");
     let items = decode::items(node, "[]*relabel.Config", remedy, path, report);
     let items = items.unwrap_or_default().iter().enumerate();
-    Rules::new(items.filter_map(|(index, item)| rule(item, &path.item(index), report)).collect())
+    let made = items.filter_map(|(index, item)| rule(item, &path.item(index), report));
+    let (rules, specs) = made.unzip();
+    RuleSet { rules: Rules::new(rules), specs }
 }
 
-fn rule(node: &Node, path: &Path, report: &mut Report) -> Option<Rule> {
+fn rule(node: &Node, path: &Path, report: &mut Report) -> Option<(Rule, RuleSpec)> {
     if node.is_null() {
         let remedy = Some("remove the `-`, or write a rule behind it".to_owned());
         report.error_with_remedy(node.at, path, "empty or null metric relabeling rule", remedy);
@@ -147,7 +185,7 @@ fn rule(node: &Node, path: &Path, report: &mut Report) -> Option<Rule> {
     match Rule::compile(&written.spec, NameScheme::Utf8) {
         Ok(rule) => {
             warnings::add(&written, &rule, path, report);
-            Some(rule)
+            Some((rule, written.spec))
         }
         Err(first) => {
             written.report_problems(|_| true, path, report);

@@ -62,6 +62,14 @@ impl Scalar {
         }
     }
 
+    /// The truth value it stands for, if it does.
+    pub(super) fn truth(&self) -> Option<bool> {
+        let is_bool = self.tag() == "!!bool" && is_bool_word(&self.text);
+        let is_true =
+            |text: &str| text.eq_ignore_ascii_case("on") || text.starts_with(['y', 'Y', 't', 'T']);
+        is_bool.then(|| is_true(&self.text))
+    }
+
     /// The number, where an unsigned one is wanted.
     ///
     /// # Errors

@@ -14,9 +14,12 @@ pub enum Problem {
     /// There is nothing at this path.
     #[error("not found")]
     NotFound,
-    /// Something else than GET or HEAD.
-    #[error("method not allowed, use GET or HEAD")]
-    MethodNotAllowed,
+    /// A method that the path does not know.
+    #[error("method not allowed, use {}", allowed.replace(", ", " or "))]
+    WrongMethod {
+        /// The methods it knows.
+        allowed: &'static str,
+    },
     /// No rules are configured under this name.
     #[error("no such subset is configured")]
     UnknownSubset,
@@ -53,7 +56,7 @@ impl Problem {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NotFound | Self::UnknownSubset => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NothingScrapedYet | Self::TooOld { .. } | Self::Busy { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -73,8 +76,8 @@ pub fn answer(problem: &Problem) -> Response<Body> {
     let mut response = text(problem.status(), format!("{problem}\n"));
     let headers = response.headers_mut();
     match problem {
-        Problem::MethodNotAllowed => {
-            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        Problem::WrongMethod { allowed } => {
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
         Problem::Busy { .. } => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -106,7 +109,7 @@ mod tests {
         let lines = vec!["http://h/m: line 1, column 2: no value".to_owned()];
         for (problem, status) in [
             (Problem::NotFound, 404),
-            (Problem::MethodNotAllowed, 405),
+            (Problem::WrongMethod { allowed: "GET, HEAD" }, 405),
             (Problem::UnknownSubset, 404),
             (Problem::NothingScrapedYet, 503),
             (Problem::TooOld { age_secs: 400 }, 503),
@@ -132,6 +135,9 @@ mod tests {
 
     #[test]
     fn a_wrong_method_is_told_the_right_ones() {
-        assert_eq!(answer(&Problem::MethodNotAllowed).headers()[ALLOW], "GET, HEAD");
+        assert_eq!(
+            answer(&Problem::WrongMethod { allowed: "GET, HEAD" }).headers()[ALLOW],
+            "GET, HEAD"
+        );
     }
 }

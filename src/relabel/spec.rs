@@ -49,7 +49,7 @@ impl Action {
     ];
 
     /// The word configurations use.
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Replace => "replace",
             Self::Keep => "keep",

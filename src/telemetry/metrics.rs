@@ -223,6 +223,17 @@ impl Metrics {
         drop(self.scrapes.get_or_create(&one("instance", instance)));
     }
 
+    /// Forget a target that is no longer scraped; what was counted for it stays.
+    pub fn forget_target(&self, instance: &str) {
+        let labels = one("instance", instance);
+        self.target_up.remove(&labels);
+        self.target_scrape_duration.remove(&labels);
+        self.target_samples.remove(&labels);
+        self.target_body_bytes.remove(&labels);
+        self.target_wire_bytes.remove(&labels);
+        self.target_last_success.remove(&labels);
+    }
+
     /// A scrape begins.
     pub fn scrape_begun(&self, instance: &str) {
         self.scrapes.get_or_create(&one("instance", instance)).inc();

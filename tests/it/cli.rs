@@ -1,6 +1,6 @@
 //! The contract of the command line, through the binary: exit codes, messages, streams, signals.
 
-use crate::support::{FakeTarget, Reply, get, gzip};
+use crate::support::{FakeTarget, Reply, get, gzip, request};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
@@ -233,7 +233,7 @@ fn fix_y4_sighup_loads_the_rules_again() {
 
     write("{metric_relabel_configs: [{action: labeldrop, regex: y}], new: []}");
     process.signal("HUP");
-    process.wait_for_log("Reloaded the rules.");
+    process.wait_for_log("Reloaded the configuration.");
     assert_eq!(process.get("/metrics/old").status, 404);
     assert_eq!(process.get("/metrics/new").status, 503);
     assert_eq!(process.get("/metrics").text(), "a{x=\"1\"} 1\n");
@@ -241,11 +241,78 @@ fn fix_y4_sighup_loads_the_rules_again() {
 
     write("{metric_relabel_configs: [{action: dorp}]}");
     process.signal("HUP");
-    process.wait_for_log("going on with the old ones");
+    process.wait_for_log("going on with the old one");
     assert_eq!(process.get("/metrics").text(), "a{x=\"1\"} 1\n");
     let own = process.get("/-/metrics");
     assert!(own.text().contains("weir_config_last_reload_successful 0\n"));
     assert!(own.text().contains("weir_config_reloads_total 2\n"));
+}
+
+/// The configuration file: everything from it, reloads by signal, by request and by themselves.
+#[test]
+fn a_configuration_file_is_served_and_reloaded() {
+    let target = FakeTarget::text("a{x=\"1\",y=\"2\"} 1\nb 2\n");
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let write = |label: &str, more: &str| {
+        let text = format!(
+            "upstreams:\n- url: {}\n  params: {{q: [z]}}\n  authorization: {{credentials_file: token}}\n  \
+             metric_relabel_configs: [{{action: drop, source_labels: [__name__], regex: b}}]\n\
+             metric_relabel_configs: [{{action: labeldrop, regex: {label}}}]\n\
+             log_format: logfmt\nlog_level: debug\n{more}",
+            target.url()
+        );
+        // As editors and Kubernetes do: the whole file at once.
+        std::fs::write(at("new"), text).unwrap();
+        std::fs::rename(at("new"), at("weir.yaml")).unwrap();
+    };
+    std::fs::write(at("token"), "t0ken\n").unwrap();
+    write("x", "subsets: {old: {metric_relabel_configs: []}}\n");
+    let file = at("weir.yaml");
+    let args = ["--config", file.to_str().unwrap(), "-p0", "--enable-reload"];
+    let mut process = Process::start(weir().args(args));
+    assert_eq!(process.get("/metrics").text(), "a{y=\"2\"} 1\n");
+    let head = target.seen().heads[0].clone();
+    assert!(head.starts_with("GET /metrics?q=z HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("authorization: Bearer t0ken\r\n"), "{head}");
+
+    let reload = |process: &Process| request(process.address, "POST", "/-/reload", "");
+    // What is known of the series survives a reload that does not touch their rules.
+    write("x", "subsets: {old: {metric_relabel_configs: []}}\nsubset_max_age: 1m\n");
+    assert_eq!(reload(&process).status, 200);
+    process.get("/metrics");
+    process.wait_for_log("new=2");
+    process.wait_for_log("new=0");
+    write("y", "");
+    let told = reload(&process);
+    assert_eq!((told.status, told.text()), (200, "reloaded\n"));
+    assert_eq!(process.get("/metrics").text(), "a{x=\"1\"} 1\n");
+    assert_eq!(process.get("/metrics/old").status, 404);
+    assert_eq!(process.get("/-/reload").status, 405);
+
+    write("y", "max_serie: 1\n");
+    let told = reload(&process);
+    assert_eq!(told.status, 500);
+    assert!(told.text().contains("did you mean \"max_series\""), "{}", told.text());
+    let ready = process.get("/-/ready");
+    assert_eq!(ready.status, 200);
+    assert!(ready.text().contains("max_serie"), "{}", ready.text());
+    assert_eq!(process.get("/metrics").text(), "a{x=\"1\"} 1\n");
+    assert!(process.get("/-/metrics").text().contains("weir_config_last_reload_successful 0\n"));
+
+    // Nobody asks for this one.
+    write("z", "");
+    process.wait_for_log("The configuration file has changed.");
+    process.wait_for_log("Reloaded the configuration.");
+    assert_eq!(process.get("/metrics").text(), "a{x=\"1\",y=\"2\"} 1\n");
+    assert_eq!(process.get("/-/ready").text(), "weir is ready.\n");
+}
+
+#[test]
+fn reloading_by_request_is_off_unless_enabled() {
+    let target = FakeTarget::text("a 1\n");
+    let process = Process::start(weir().args(["-H", &target.url(), "-p0"]));
+    assert_eq!(request(process.address, "POST", "/-/reload", "").status, 403);
 }
 
 #[test]

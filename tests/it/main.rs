@@ -4,6 +4,7 @@
 mod allocations;
 mod cli;
 mod corpus;
+mod discovery;
 mod exposition;
 mod gate;
 mod lint;

@@ -1,7 +1,7 @@
 //! The README tells the truth: its commands run, its files load, its tables are complete.
 //!
 //! Blocks say by their first line what they are: `console` is run, `sh` is only looked at for flags
-//! that do not exist, `yaml rules` goes through `weir check`, `yaml prometheus` through promtool.
+//! that do not exist, `yaml rules` and `yaml config` go through `weir check`, `yaml prometheus` through promtool.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -30,7 +30,7 @@ fn its_commands_do_what_it_shows() {
 #[test]
 fn its_rules_and_those_of_the_examples_are_right() {
     let mut files = Vec::new();
-    for block in blocks("yaml rules") {
+    for block in blocks("yaml rules").into_iter().chain(blocks("yaml config")) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(block.as_bytes()).unwrap();
         files.push(file);

@@ -86,7 +86,7 @@ fn a_json_answer_has_the_labels_that_are_left_and_the_steps() {
 #[test]
 fn a_name_the_rules_remove_is_kept() {
     let file = "metric_relabel_configs: [{action: labelkeep, regex: a}]";
-    let rules = parse_relabel_file("r.yaml", file).unwrap().main;
+    let rules = parse_relabel_file("r.yaml", file).unwrap().main.rules;
     let explain = |text: &str, json| {
         let mut out = Vec::new();
         one_series(&rules, text, json, &mut out, &mut Vec::new()).unwrap();

@@ -53,14 +53,16 @@ impl Gate {
             return Err(Problem::Busy { what: "analyses" });
         };
         let wish = Wish::of(request.uri().query().unwrap_or_default());
-        let deadline = self.patience.deadline(request.headers());
-        let target = self.scrapes.target();
+        let deadline = self.settings().patience.deadline(request.headers());
+        let plan = self.scrapes.plan();
+        let target = &plan.target;
         let time_left = deadline.saturating_duration_since(Instant::now());
-        let opened = self.scrapes.scraper().open(target, time_left);
+        let opened = plan.scraper.open(target, time_left);
         let exposition =
             within(sleep_until(deadline), opened).await.map_err(|e| problem(target, &e))?;
 
-        let document = Document::new(exposition.format).with_line_bytes_max(self.line_bytes_max);
+        let document =
+            Document::new(exposition.format).with_line_bytes_max(self.settings().line_bytes_max);
         let analyzer = Analyzer::new(document, wish.extent(), self.random);
         // Dropped with this request, which is how the thread learns that nobody waits any more.
         let (_waiting, gone) = oneshot::channel::<()>();

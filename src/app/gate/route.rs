@@ -21,6 +21,8 @@ pub(super) enum Route {
     Ready,
     /// `/-/metrics`: weir's own.
     OwnMetrics,
+    /// `/-/reload`: read the configuration again.
+    Reload,
 }
 
 impl Route {
@@ -34,6 +36,7 @@ impl Route {
             "/-/healthy" | "/health" | "/healthz" | "/livez" => Self::Healthy,
             "/-/ready" | "/ready" | "/readyz" => Self::Ready,
             "/-/metrics" => Self::OwnMetrics,
+            "/-/reload" => Self::Reload,
             _ => {
                 // A slash inside a name comes escaped.
                 let name = path.strip_prefix("/metrics/").filter(|name| !name.contains('/'))?;
@@ -53,6 +56,7 @@ impl Route {
             Self::Healthy => "/-/healthy",
             Self::Ready => "/-/ready",
             Self::OwnMetrics => "/-/metrics",
+            Self::Reload => "/-/reload",
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Scraping the target: once for all who ask, all or nothing, results swapped whole.
 
-use crate::aggregate::merge::MergePolicy;
+use crate::aggregate::merge::{Counters, MergePolicy};
 use crate::aggregate::snapshot::Snapshot;
 use crate::app::clock::Clock;
 use crate::app::gate::GateConfig;
 use crate::app::gate::flight::{Deadline, Outcome, SingleFlight};
+use crate::config::RuleSet;
 use crate::engine::{Engine, EngineConfig, OutputConfig, Published};
-use crate::http::Client;
 use crate::http::answer::Problem;
 use crate::ledger::{CleanRead, ReadError, ReadLimits, ReadStats};
 use crate::model::FingerprintKey;
@@ -54,20 +54,65 @@ impl Scraped {
 /// The target, its ledger, and what the last good scrape made.
 #[derive(Debug)]
 pub(super) struct Scrapes {
-    target: Target,
-    instance: String,
-    /// Names of the outputs, the main one first.
-    output_names: ArcSwap<Vec<String>>,
-    scraper: Scraper,
+    /// Changed only while `state` is held.
+    plan: ArcSwap<ScrapePlan>,
     flights: SingleFlight<Result<Arc<Scraped>, Problem>>,
     /// Held for the whole of a scrape: there is one at a time.
     state: Mutex<State>,
     last: ArcSwapOption<Scraped>,
     clock: Clock,
-    limits: ReadLimits,
-    policy: MergePolicy,
     random: fn() -> u64,
     metrics: Arc<Metrics>,
+}
+
+/// What is scraped and what is made of it, from one reload to the next.
+#[derive(Debug)]
+pub(super) struct ScrapePlan {
+    /// What is scraped.
+    pub(super) target: Target,
+    /// Asks the target.
+    pub(super) scraper: Scraper,
+    instance: String,
+    /// The outputs by name, the main one first.
+    outputs: Vec<(String, RuleSet)>,
+    limits: ReadLimits,
+    policy: MergePolicy,
+}
+
+impl ScrapePlan {
+    fn new(config: GateConfig) -> Self {
+        let GateConfig { client, proxies, ask_for, body_bytes_max, .. } = config;
+        Self {
+            instance: config.target.instance(),
+            target: config.target,
+            scraper: Scraper::with_settings(client, proxies, ask_for, body_bytes_max),
+            outputs: config.outputs,
+            limits: config.read_limits,
+            policy: config.policy,
+        }
+    }
+
+    fn engine(&self, random: fn() -> u64) -> Engine {
+        let outputs = self.outputs.iter();
+        let outputs = outputs
+            .map(|(name, set)| OutputConfig { name: name.clone(), rules: set.rules.clone() });
+        let (limits, policy) = (self.limits, self.policy);
+        let counters = Counters::Raw;
+        let config = EngineConfig { outputs: outputs.collect(), limits, policy, counters };
+        Engine::new(config, FingerprintKey::new(random), N_TARGETS)
+    }
+
+    /// Whether a ledger of the one is right for the other.
+    fn has_same_ledger(&self, other: &Self) -> bool {
+        let limits = |plan: &Self| {
+            let ReadLimits { line_bytes_max, series_max, labels_max } = plan.limits;
+            (line_bytes_max, series_max, labels_max)
+        };
+        self.target == other.target
+            && self.outputs == other.outputs
+            && self.policy == other.policy
+            && limits(self) == limits(other)
+    }
 }
 
 #[derive(Debug)]
@@ -89,62 +134,47 @@ impl State {
 impl Scrapes {
     /// Prepare to scrape; nothing is asked yet.
     pub(super) fn new(config: GateConfig, metrics: Arc<Metrics>) -> Self {
-        let names = names_of(&config.outputs);
-        let GateConfig { read_limits: limits, policy, random, .. } = config;
-        let engine = EngineConfig {
-            outputs: config.outputs,
-            limits,
-            policy,
-            counters: crate::aggregate::merge::Counters::Raw,
-        };
-        let engine = Engine::new(engine, FingerprintKey::new(random), N_TARGETS);
-        let client = Client::new(config.proxies);
+        let GateConfig { clock, random, .. } = config;
+        let plan = ScrapePlan::new(config);
         Self {
-            instance: config.target.instance(),
-            target: config.target,
-            state: Mutex::new(State::new(engine, names.len())),
-            output_names: ArcSwap::from_pointee(names),
-            scraper: Scraper::new(client, config.ask_for, config.body_bytes_max),
+            state: Mutex::new(State::new(plan.engine(random), plan.outputs.len())),
+            plan: ArcSwap::from_pointee(plan),
             flights: SingleFlight::default(),
             last: ArcSwapOption::empty(),
-            clock: config.clock,
-            limits,
-            policy,
+            clock,
             random,
             metrics,
         }
     }
 
-    /// Go on with other rules, from the next scrape on. Subsets of a name that stays show the last
-    /// scrape by the old rules until then.
-    pub(super) async fn reload(&self, outputs: Vec<OutputConfig>) {
-        let names = names_of(&outputs);
-        let engine = EngineConfig {
-            outputs,
-            limits: self.limits,
-            policy: self.policy,
-            counters: crate::aggregate::merge::Counters::Raw,
-        };
-        let engine = Engine::new(engine, FingerprintKey::new(self.random), N_TARGETS);
+    /// Go on by another configuration, from the next scrape on. The ledger stays if neither target
+    /// nor rules have changed. Subsets of a name that stays show the last scrape by the old rules
+    /// until then.
+    pub(super) async fn reload(&self, config: GateConfig) {
+        let plan = ScrapePlan::new(config);
         let mut state = self.state.lock().await;
-        *state = State { is_up: state.is_up, ..State::new(engine, names.len()) };
-        self.metrics.forget_outputs();
-        self.output_names.store(Arc::new(names));
+        let old = self.plan.load_full();
+        if !plan.has_same_ledger(&old) {
+            let engine = plan.engine(self.random);
+            let is_up = state.is_up.filter(|_| plan.target == old.target);
+            *state = State { is_up, ..State::new(engine, plan.outputs.len()) };
+            self.metrics.forget_outputs();
+        }
+        if plan.instance != old.instance {
+            self.metrics.forget_target(&old.instance);
+            self.metrics.declare_target(&plan.instance);
+        }
+        self.plan.store(Arc::new(plan));
     }
 
     /// Names of the outputs, the main one first.
-    pub(super) fn output_names(&self) -> Arc<Vec<String>> {
-        self.output_names.load_full()
+    pub(super) fn output_names(&self) -> Vec<String> {
+        self.plan.load().outputs.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// What is scraped.
-    pub(super) fn target(&self) -> &Target {
-        &self.target
-    }
-
-    /// Asks the target, for requests that go past the rules.
-    pub(super) fn scraper(&self) -> &Scraper {
-        &self.scraper
+    /// What is scraped, and how.
+    pub(super) fn plan(&self) -> Arc<ScrapePlan> {
+        self.plan.load_full()
     }
 
     /// The last good scrape.
@@ -164,10 +194,11 @@ impl Scrapes {
         }
         match outcome {
             Outcome::Done(result) => result,
-            Outcome::OutOfTime => Err(self.problem(&ScrapeError::new(
-                ScrapeErrorKind::Timeout,
-                "timed out waiting for the scrape another client has begun",
-            ))),
+            Outcome::OutOfTime => {
+                let message = "timed out waiting for the scrape another client has begun";
+                let error = ScrapeError::new(ScrapeErrorKind::Timeout, message);
+                Err(problem(&self.plan().target, &error))
+            }
             Outcome::Broken => Err(Problem::Internal),
         }
     }
@@ -175,12 +206,13 @@ impl Scrapes {
     async fn fly(self: Arc<Self>, deadline: Deadline) -> Result<Arc<Scraped>, Problem> {
         // Waits only for a scrape that was given up a moment ago and is being dropped.
         let mut state = self.state.lock().await;
+        let plan = self.plan();
         let (started_ms, began) = ((self.clock)(), Instant::now());
-        self.metrics.scrape_begun(&self.instance);
+        self.metrics.scrape_begun(&plan.instance);
         let cancelled = CountIfDropped(Some(&self.metrics));
         let time_left = deadline.now().saturating_duration_since(began);
         let read = within(deadline.passed(), async {
-            let exposition = self.scraper.open(&self.target, time_left).await?;
+            let exposition = plan.scraper.open(&plan.target, time_left).await?;
             let mut reader = state.engine.reader(TARGET, exposition.format);
             let pushed = |piece: &[u8]| reader.push(piece).map_err(|e| refused(&e));
             let transfer = exposition.read(pushed).await?;
@@ -191,11 +223,11 @@ impl Scrapes {
         cancelled.disarm();
         match read {
             Ok((transfer, clean)) => {
-                Ok(self.succeed(&mut state, transfer, clean, (started_ms, began)))
+                Ok(self.succeed(&plan, &mut state, transfer, clean, (started_ms, began)))
             }
             Err(error) => {
-                self.fail(&mut state, &error, began);
-                Err(self.problem(&error))
+                self.fail(&plan, &mut state, &error, began);
+                Err(problem(&plan.target, &error))
             }
         }
     }
@@ -203,6 +235,7 @@ impl Scrapes {
     /// Commit a clean body and publish all outputs as one.
     fn succeed(
         &self,
+        plan: &ScrapePlan,
         state: &mut State,
         transfer: Transfer,
         clean: CleanRead,
@@ -210,18 +243,19 @@ impl Scrapes {
     ) -> Arc<Scraped> {
         let read = state.engine.commit(TARGET, clean);
         let published = state.engine.publish();
-        self.count_outputs(state, &read, &published);
+        self.count_outputs(plan, state, &read, &published);
 
         let mut snapshots = published.into_iter().map(|output| output.snapshot);
         let main = snapshots.next();
-        let subsets: Vec<_> = self.output_names().iter().skip(1).cloned().zip(snapshots).collect();
+        let names = plan.outputs.iter().skip(1).map(|(name, _)| name.clone());
+        let subsets: Vec<_> = names.zip(snapshots).collect();
         if !subsets.is_empty() {
             let kept = Scraped { main: None, subsets: subsets.clone(), started_ms, began };
             self.last.store(Some(Arc::new(kept)));
         }
 
         let took = began.elapsed();
-        let instance = self.instance.as_str();
+        let instance = plan.instance.as_str();
         #[expect(clippy::cast_precision_loss, reason = "milliseconds are far below 2^53")]
         let started_seconds = started_ms as f64 / 1000.0;
         let good = GoodScrape {
@@ -240,14 +274,20 @@ impl Scrapes {
         Arc::new(Scraped { main, subsets, started_ms, began })
     }
 
-    fn count_outputs(&self, state: &mut State, read: &ReadStats, published: &[Published]) {
+    fn count_outputs(
+        &self,
+        plan: &ScrapePlan,
+        state: &mut State,
+        read: &ReadStats,
+        published: &[Published],
+    ) {
         // Known lines in the same number are the same lines, and are dropped by the same rules.
         let is_changed = read.n_cold > 0 || read.n_samples != state.n_samples;
         state.n_samples = read.n_samples;
         if is_changed {
             self.metrics.forget_rule_drops();
         }
-        for (at, (name, output)) in self.output_names().iter().zip(published).enumerate() {
+        for (at, ((name, _), output)) in plan.outputs.iter().zip(published).enumerate() {
             if is_changed {
                 let by_rule = state.engine.dropped_by_rule(at);
                 for &(rule, n_samples) in &by_rule {
@@ -268,8 +308,8 @@ impl Scrapes {
         self.metrics.samples_nameless(read.n_nameless);
     }
 
-    fn fail(&self, state: &mut State, error: &ScrapeError, began: Instant) {
-        let (instance, reason) = (self.instance.as_str(), error.kind.reason());
+    fn fail(&self, plan: &ScrapePlan, state: &mut State, error: &ScrapeError, began: Instant) {
+        let (instance, reason) = (plan.instance.as_str(), error.kind.reason());
         self.metrics.scrape_failed(instance, began.elapsed(), reason);
         if let Some(limit) = limit_of(reason) {
             self.metrics.limit_refusal(limit);
@@ -281,14 +321,6 @@ impl Scrapes {
             tracing::warn!(instance, reason, error, "The target is down.");
         }
     }
-
-    fn problem(&self, error: &ScrapeError) -> Problem {
-        problem(&self.target, error)
-    }
-}
-
-fn names_of(outputs: &[OutputConfig]) -> Vec<String> {
-    outputs.iter().map(|output| output.name.clone()).collect()
 }
 
 /// A failed request to the target, as it is answered.

@@ -41,11 +41,12 @@ impl Gate {
         &self,
         request: &Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
-        let deadline = self.patience.deadline(request.headers());
-        let target = self.scrapes.target();
+        let deadline = self.settings().patience.deadline(request.headers());
+        let plan = self.scrapes.plan();
+        let target = &plan.target;
         let time_left = deadline.saturating_duration_since(Instant::now());
         let asked = async {
-            let response = self.scrapes.scraper().ask(target, time_left, AskFor::Identity).await?;
+            let response = plan.scraper.ask(target, time_left, AskFor::Identity).await?;
             let (mut head, body) = response.into_parts();
             let is_gzip = is_gzip(&head.headers);
             if is_gzip {

@@ -50,7 +50,7 @@ fn every_vector_of_the_reference_holds() {
         let bare = parse_rules_list("bare", written).map(|list| list.rules);
         let indented: String = format!("  {}", written.replace('\n', "\n  "));
         let under_key = format!("\n metric_relabel_configs:\n{indented}");
-        let whole = parse_relabel_file("file", &under_key).map(|file| file.main);
+        let whole = parse_relabel_file("file", &under_key).map(|file| file.main.rules);
         // Under the key a null is refused, as metric-gate refuses it; alone it is no rules.
         let is_null = bare.as_ref().is_ok_and(Rules::is_empty) && whole.is_err();
         for rules in if is_null { vec![bare] } else { vec![bare, whole] } {
@@ -95,11 +95,12 @@ fn rule_sets_have_names_and_the_main_one_must_be_there() {
 ",
     )
     .unwrap();
-    assert_eq!(file.main.len(), 1);
-    let subsets: Vec<_> = file.subsets.iter().map(|(name, rules)| (&**name, rules.len())).collect();
+    assert_eq!(file.main.rules.len(), 1);
+    let subsets: Vec<_> =
+        file.subsets.iter().map(|(name, set)| (&**name, set.rules.len())).collect();
     assert_eq!(subsets, [("none", 0), ("we ird/x", 2), ("z", 0)]);
     for empty in ["", "\n", "# nothing\n", "---\n", "~", "{}"] {
-        assert!(parse_relabel_file("r.yaml", empty).unwrap().main.is_empty(), "{empty:?}");
+        assert!(parse_relabel_file("r.yaml", empty).unwrap().main.rules.is_empty(), "{empty:?}");
     }
     let missing = "relabel config key `metric_relabel_configs` is not defined, \
                    write `metric_relabel_configs: []` for no rules";
@@ -296,7 +297,7 @@ proptest! {
     fn any_text_is_read_or_refused(text in scrap()) {
         let labels: Labels = [("a".to_owned(), "b".to_owned())].into();
         let list = parse_rules_list("r.yaml", &text).map(|list| list.rules);
-        let file = parse_relabel_file("r.yaml", &text).map(|file| file.main);
+        let file = parse_relabel_file("r.yaml", &text).map(|file| file.main.rules);
         for rules in [list, file] {
             match rules {
                 Ok(rules) => {

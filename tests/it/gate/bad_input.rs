@@ -2,6 +2,7 @@
 
 use crate::support::{FakeTarget, Peer, TestGate};
 use weir::app::options::Options;
+use weir::config::file::limits::Limits;
 
 const RULES: &str = "{metric_relabel_configs: [], sub: []}";
 const GOOD: &str = "good 1\n";
@@ -101,7 +102,10 @@ fn fix_e6_long_lines_fail_loudly_above_the_limit() {
 fn fix_e10_too_many_labels_are_an_error() {
     let labels = (0..100_000).map(|n| format!("l{n}=\"1\",")).collect::<Vec<_>>().concat();
     let line = format!("a{{{labels}}} 1\n");
-    let options = Options { line_bytes_max: 4 << 20, ..Options::default() };
+    let options = Options {
+        limits: Limits { line_bytes_max: 4 << 20, ..Limits::default() },
+        ..Options::default()
+    };
     let gate =
         check(options, move |peer| peer.ok(&line), 502, "too_many_labels", &["--max-labels"]);
     assert_eq!(gate.own_metric("weir_limit_refusals_total{limit=\"labels\"}"), "1");
@@ -110,7 +114,8 @@ fn fix_e10_too_many_labels_are_an_error() {
 #[test]
 fn fix_e10_too_many_series_are_an_error() {
     let lines = (0..101).map(|n| format!("a{{n=\"{n}\"}} 1\n")).collect::<Vec<_>>().concat();
-    let options = Options { series_max: 100, ..Options::default() };
+    let options =
+        Options { limits: Limits { series_max: 100, ..Limits::default() }, ..Options::default() };
     let gate =
         check(options, move |peer| peer.ok(&lines), 502, "too_many_series", &["--max-series"]);
     assert_eq!(gate.own_metric("weir_limit_refusals_total{limit=\"series\"}"), "1");
@@ -118,7 +123,10 @@ fn fix_e10_too_many_series_are_an_error() {
 
 #[test]
 fn fix_e10_too_large_a_body_is_an_error() {
-    let options = Options { body_bytes_max: 1000, ..Options::default() };
+    let options = Options {
+        limits: Limits { body_bytes_max: 1000, ..Limits::default() },
+        ..Options::default()
+    };
     let gate = check(
         options,
         |peer| peer.ok("a 1\n".repeat(251)),

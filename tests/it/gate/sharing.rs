@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use weir::app::options::Options;
+use weir::config::file::limits::Limits;
 use weir::http::server::Drain;
 
 /// Holds fake targets back until the test lets them go on.
@@ -242,7 +243,7 @@ fn fix_h8_the_drain_has_an_end() {
     let target = FakeTarget::start(Peer::hang);
     let mut gate = TestGate::start(&Options {
         upstream: target.url(),
-        drain_time_max: Duration::from_millis(100),
+        limits: Limits { drain_time_max: Duration::from_millis(100), ..Limits::default() },
         ..Options::default()
     });
     let mut client = TcpStream::connect(gate.address).unwrap();
@@ -258,7 +259,7 @@ fn fix_h9_connections_are_limited() {
     let target = FakeTarget::text("a 1\n");
     let gate = TestGate::start(&Options {
         upstream: target.url(),
-        connections_max: 2,
+        limits: Limits { connections_max: 2, ..Limits::default() },
         ..Options::default()
     });
     let mut kept: Vec<_> = (0..2).map(|_| TcpStream::connect(gate.address).unwrap()).collect();
@@ -291,7 +292,7 @@ fn fix_h9_slow_requests_are_cut_off() {
     let target = FakeTarget::text("a 1\n");
     let gate = TestGate::start(&Options {
         upstream: target.url(),
-        header_time_max: Duration::from_millis(100),
+        limits: Limits { header_time_max: Duration::from_millis(100), ..Limits::default() },
         ..Options::default()
     });
     let mut client = TcpStream::connect(gate.address).unwrap();
