@@ -12,8 +12,8 @@ use std::hint::black_box;
 
 use cpu_time::CpuTime;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use weir::aggregate::merge::MergePolicy;
-use weir::engine::{Engine, EngineConfig, OutputConfig, Published};
+use weir::aggregate::merge::{Counters, MergePolicy};
+use weir::engine::{Engine, EngineConfig, Published, TargetConfig};
 use weir::ledger::{ReadLimits, ReadStats};
 use weir::model::{FingerprintKey, Format};
 use weir::relabel::{Action, NameScheme, Rule, RuleSpec, Rules};
@@ -26,7 +26,6 @@ fn engine() -> Engine {
     let spec =
         RuleSpec { action: Action::LabelDrop, regex: Some("path".into()), ..RuleSpec::default() };
     let rule = Rule::compile(&spec, NameScheme::Utf8).expect("a valid rule");
-    let outputs = vec![OutputConfig { name: String::new(), rules: Rules::new(vec![rule]) }];
     let limits =
         ReadLimits { line_bytes_max: 1 << 20, series_max: usize::MAX, labels_max: usize::MAX };
     let mut state = 1_u64;
@@ -34,16 +33,11 @@ fn engine() -> Engine {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(7);
         state
     });
-    Engine::new(
-        EngineConfig {
-            outputs,
-            limits,
-            policy: MergePolicy::Typed,
-            counters: weir::aggregate::merge::Counters::Raw,
-        },
-        key,
-        1,
-    )
+    let config =
+        EngineConfig { n_outputs: 1, limits, policy: MergePolicy::Typed, counters: Counters::Raw };
+    let mut engine = Engine::new(config, key);
+    engine.add_target(&TargetConfig::new(vec![Rules::new(vec![rule])]));
+    engine
 }
 
 fn scrape(engine: &mut Engine, body: &[u8]) -> ReadStats {

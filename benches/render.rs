@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use cpu_time::CpuTime;
 use criterion::{Criterion, criterion_group, criterion_main};
-use weir::aggregate::merge::MergePolicy;
+use weir::aggregate::merge::{Counters, MergePolicy};
 use weir::aggregate::snapshot::Snapshot;
-use weir::engine::{Engine, EngineConfig, OutputConfig};
+use weir::engine::{Engine, EngineConfig, TargetConfig};
 use weir::ledger::ReadLimits;
 use weir::model::{Escaping, FingerprintKey, Format};
 use weir::parse::Document;
@@ -28,7 +28,6 @@ const N_INGRESSES: usize = 100;
 const PIECE_BYTES: usize = 64 << 10;
 
 fn snapshot(text: &[u8]) -> Arc<Snapshot> {
-    let outputs = vec![OutputConfig { name: String::new(), rules: Rules::default() }];
     let limits =
         ReadLimits { line_bytes_max: 1 << 20, series_max: usize::MAX, labels_max: usize::MAX };
     let mut state = 1_u64;
@@ -36,13 +35,10 @@ fn snapshot(text: &[u8]) -> Arc<Snapshot> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(7);
         state
     });
-    let config = EngineConfig {
-        outputs,
-        limits,
-        policy: MergePolicy::Typed,
-        counters: weir::aggregate::merge::Counters::Raw,
-    };
-    let mut engine = Engine::new(config, key, 1);
+    let config =
+        EngineConfig { n_outputs: 1, limits, policy: MergePolicy::Typed, counters: Counters::Raw };
+    let mut engine = Engine::new(config, key);
+    engine.add_target(&TargetConfig::new(vec![Rules::default()]));
     let mut reader = engine.reader(0, Format::Text);
     reader.push(text).expect("a valid body");
     let read = reader.finish().expect("a valid body");

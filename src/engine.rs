@@ -15,24 +15,35 @@ use crate::aggregate::family::Metadata;
 use crate::aggregate::merge::{Counters, Held, MergePolicy, Rows, Slots};
 use crate::aggregate::snapshot::Snapshot;
 use crate::aggregate::table::{PublishStats, Table};
-use crate::ledger::{CleanRead, Ledger, Moment, ReadLimits, ReadStats, Reader, SharedTable};
+use crate::ledger::{
+    CleanRead, Ledger, Moment, OutputRules, ReadLimits, ReadStats, Reader, SharedTable,
+};
 use crate::model::{FingerprintKey, Format, MetricType};
 use crate::relabel::Rules;
 
-/// One output: what `/metrics` or a subset shows.
-#[derive(Debug)]
-pub struct OutputConfig {
-    /// The subset's name; empty for the main output.
-    pub name: String,
-    /// Its rules.
-    pub rules: Rules,
+/// A target: what becomes of its series.
+#[derive(Clone, Debug, Default)]
+pub struct TargetConfig {
+    /// For each output the rules for this target's series, the main output first.
+    pub rules: Arc<[Rules]>,
+    /// What is known about the target itself: labels that its rules may look at, and which vanish
+    /// after them unless a rule has given them another value. A label of the series hides one of
+    /// the same name.
+    pub labels: Arc<[(String, String)]>,
+}
+
+impl TargetConfig {
+    /// A target of which nothing but its series is looked at.
+    pub fn new(rules: Vec<Rules>) -> Self {
+        Self { rules: rules.into(), labels: Arc::default() }
+    }
 }
 
 /// What an engine does.
 #[derive(Debug)]
 pub struct EngineConfig {
-    /// The outputs, the main one first.
-    pub outputs: Vec<OutputConfig>,
+    /// How many outputs there are; the main one is the first.
+    pub n_outputs: usize,
     /// Bounds on each body.
     pub limits: ReadLimits,
     /// How rows that feed one series are merged.
@@ -55,9 +66,11 @@ pub struct Published {
 pub struct Engine {
     key: Arc<FingerprintKey>,
     limits: ReadLimits,
-    outputs: Vec<Output>,
+    outputs: Vec<SharedTable>,
     counters: Counters,
     ledgers: Vec<Ledger>,
+    /// For each target what its rules are, output by output.
+    rules: Vec<Vec<OutputRules>>,
     /// Numbers of targets that are forgotten.
     free: Vec<usize>,
     moment: Moment,
@@ -65,32 +78,22 @@ pub struct Engine {
     is_unpublished: bool,
 }
 
-#[derive(Debug)]
-struct Output {
-    rules: Arc<Rules>,
-    table: SharedTable,
-}
-
-impl Output {
-    fn table(&self) -> RwLockWriteGuard<'_, Table> {
-        // A table is changed by code that does not panic half-way.
-        self.table.write().unwrap_or_else(PoisonError::into_inner)
-    }
+fn write(table: &SharedTable) -> RwLockWriteGuard<'_, Table> {
+    // A table is changed by code that does not panic half-way.
+    table.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Engine {
-    /// An engine for `n_targets` targets. The key must be secret; see [`FingerprintKey`].
-    pub fn new(config: EngineConfig, key: FingerprintKey, n_targets: usize) -> Self {
-        let output = |output: OutputConfig| Output {
-            rules: Arc::new(output.rules),
-            table: Arc::new(RwLock::new(Table::new(config.policy, config.counters))),
-        };
+    /// An engine without targets. The key must be secret; see [`FingerprintKey`].
+    pub fn new(config: EngineConfig, key: FingerprintKey) -> Self {
+        let table = |_| Arc::new(RwLock::new(Table::new(config.policy, config.counters)));
         Self {
             key: Arc::new(key),
             limits: config.limits,
-            outputs: config.outputs.into_iter().map(output).collect(),
+            outputs: (0..config.n_outputs).map(table).collect(),
             counters: config.counters,
-            ledgers: (0..n_targets).map(|_| Ledger::new(config.counters)).collect(),
+            ledgers: Vec::new(),
+            rules: Vec::new(),
             free: Vec::new(),
             moment: Moment::default(),
             is_unpublished: false,
@@ -98,11 +101,21 @@ impl Engine {
     }
 
     /// One more target; gives its number.
-    pub fn add_target(&mut self) -> usize {
-        self.free.pop().unwrap_or_else(|| {
-            self.ledgers.push(Ledger::new(self.counters));
-            self.ledgers.len() - 1
-        })
+    ///
+    /// # Panics
+    ///
+    /// If it does not have rules for each output.
+    pub fn add_target(&mut self, config: &TargetConfig) -> usize {
+        assert_eq!(config.rules.len(), self.outputs.len(), "rules for each output");
+        let rules = config.rules.iter();
+        let rules = rules.map(|rules| OutputRules::new(rules.clone(), &config.labels)).collect();
+        if let Some(number) = self.free.pop() {
+            self.rules[number] = rules;
+            return number;
+        }
+        self.ledgers.push(Ledger::new(self.counters));
+        self.rules.push(rules);
+        self.ledgers.len() - 1
     }
 
     /// A new round of scrapes begins. Until it is read anew a target contributes nothing, but for
@@ -126,8 +139,8 @@ impl Engine {
     ///
     /// If there is no such target.
     pub fn reader(&mut self, target: usize, format: Format) -> Reader {
-        let outputs = self.outputs.iter();
-        let outputs = outputs.map(|output| (Arc::clone(&output.rules), Arc::clone(&output.table)));
+        let tables = self.outputs.iter().map(Arc::clone);
+        let outputs = self.rules[target].iter().cloned().zip(tables);
         self.ledgers[target].reader(Arc::clone(&self.key), outputs, self.limits, format)
     }
 
@@ -139,7 +152,7 @@ impl Engine {
     pub fn commit(&mut self, target: usize, mut read: CleanRead) -> ReadStats {
         self.ledgers[target].take_metadata(&mut read);
         let metadata = self.metadata();
-        let mut tables: Vec<_> = self.outputs.iter().map(Output::table).collect();
+        let mut tables: Vec<_> = self.outputs.iter().map(write).collect();
         for table in tables.iter_mut().filter(|table| !Arc::ptr_eq(table.metadata(), &metadata)) {
             table.set_metadata(Arc::clone(&metadata));
         }
@@ -160,9 +173,9 @@ impl Engine {
     /// Merge what is committed: one snapshot an output, in the order of the configuration.
     pub fn publish(&mut self) -> Vec<Published> {
         let ledgers = &self.ledgers;
-        let publish = |(number, output): (usize, &Output)| {
+        let publish = |(number, table): (usize, &SharedTable)| {
             let rows = RowsOf { ledgers, output: number };
-            let (snapshot, stats) = output.table().publish(&rows);
+            let (snapshot, stats) = write(table).publish(&rows);
             Published { snapshot: Arc::new(snapshot), stats }
         };
         let published = self.outputs.iter().enumerate().map(publish).collect();

@@ -20,17 +20,16 @@ fn labeldrop(regex: &str) -> Rules {
 }
 
 fn engine(rules: Vec<Rules>, policy: MergePolicy) -> Engine {
-    let outputs = rules
-        .into_iter()
-        .enumerate()
-        .map(|(n, rules)| OutputConfig { name: n.to_string(), rules })
-        .collect();
     let mut state = 1_u64;
     let key = FingerprintKey::new(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(7);
         state
     });
-    Engine::new(EngineConfig { outputs, limits: LIMITS, policy, counters: Counters::Raw }, key, 1)
+    let n_outputs = rules.len();
+    let config = EngineConfig { n_outputs, limits: LIMITS, policy, counters: Counters::Raw };
+    let mut engine = Engine::new(config, key);
+    engine.add_target(&TargetConfig::new(rules));
+    engine
 }
 
 fn read(engine: &mut Engine, body: &[u8], chunk_bytes: usize) -> Result<ReadStats, String> {
@@ -479,3 +478,48 @@ proptest! {
 }
 
 mod counters;
+
+#[test]
+fn rules_see_labels_of_the_target_which_vanish() {
+    let keep = RuleSpec {
+        source_labels: Some(vec!["__address__".into()]),
+        target_label: Some("instance".into()),
+        ..RuleSpec::default()
+    };
+    let rename = RuleSpec {
+        source_labels: Some(vec!["job".into()]),
+        target_label: Some("job".into()),
+        replacement: Some("new-$1".into()),
+        ..RuleSpec::default()
+    };
+    let rules = [keep, rename].map(|spec| Rule::compile(&spec, NameScheme::Utf8).unwrap());
+    let rules = Rules::new(rules.into());
+    let limits = LIMITS;
+    let (policy, counters) = (MergePolicy::Typed, Counters::Raw);
+    let mut engine = Engine::new(
+        EngineConfig { n_outputs: 2, limits, policy, counters },
+        FingerprintKey::new(|| 1),
+    );
+    for (number, instance) in ["a:1", "b:1"].into_iter().enumerate() {
+        let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let labels = [
+            label("__address__", instance),
+            label("__scheme__", "http"),
+            label("job", "x"),
+            label("zone", "z"),
+        ];
+        let rules = [rules.clone(), Rules::default()].into();
+        engine.add_target(&TargetConfig { rules, labels: labels.into() });
+        let mut reader = engine.reader(number, Format::Text);
+        reader.push(b"m 1\nm{job=\"own\",zone=\"y\"} 2\n").unwrap();
+        let read = reader.finish().unwrap();
+        engine.commit(number, read);
+    }
+    let published = engine.publish();
+    let text = render(&published[0]);
+    assert!(text.contains("m{instance=\"a:1\",job=\"new-own\",zone=\"y\"} 2\n"), "{text}");
+    assert!(text.contains("m{instance=\"b:1\",job=\"new-x\"} 1\n"), "{text}");
+    assert_eq!(text.matches("\nm").count() + usize::from(text.starts_with('m')), 4, "{text}");
+    let text = render(&published[1]);
+    assert!(text.contains("m 2\n") && text.contains("m{job=\"own\",zone=\"y\"} 4\n"), "{text}");
+}

@@ -13,8 +13,43 @@ use crate::relabel::{Rules, Scratch, Verdict};
 /// How many label names are remembered.
 const IGNORED_NAMES_MAX: usize = 64;
 
-/// The rules of one output.
-pub type OutputRules = Arc<Rules>;
+/// What becomes of a target's series in one output.
+#[derive(Clone, Debug)]
+pub struct OutputRules {
+    rules: Rules,
+    /// Labels of the target that the rules look at; they vanish after them unless a rule has
+    /// given them another value.
+    visible: Arc<[(String, String)]>,
+}
+
+impl OutputRules {
+    /// Rules for the series of a target of which `labels` are known.
+    pub fn new(rules: Rules, labels: &[(String, String)]) -> Self {
+        let visible = labels.iter().filter(|(name, _)| rules.reads(name.as_bytes()));
+        Self { visible: visible.cloned().collect(), rules }
+    }
+
+    /// Apply the rules to the labels of a series.
+    fn apply(&self, labels: &mut LabelSet, scratch: &mut Scratch) -> Verdict {
+        if self.visible.is_empty() {
+            return self.rules.apply(labels, scratch);
+        }
+        let mut added = Vec::with_capacity(self.visible.len());
+        for (name, value) in &*self.visible {
+            if labels.get(name.as_bytes()).is_empty() {
+                labels.set(name.as_bytes(), value.as_bytes());
+                added.push((name.as_bytes(), value.as_bytes()));
+            }
+        }
+        let verdict = self.rules.apply(labels, scratch);
+        for (name, value) in added {
+            if labels.get(name) == value {
+                labels.delete(name);
+            }
+        }
+        verdict
+    }
+}
 
 /// The table of one output: readers look series up in it, a commit puts them in.
 pub type SharedTable = Arc<RwLock<Table>>;
@@ -127,7 +162,7 @@ impl Cold {
         if let Some((_, is_ignored)) = self.ignored.iter().find(|(known, _)| **known == *name) {
             return *is_ignored;
         }
-        let is_ignored = self.outputs.iter().all(|output| output.rules.ignores(name));
+        let is_ignored = self.outputs.iter().all(|output| output.rules.rules.ignores(name));
         if self.ignored.len() < IGNORED_NAMES_MAX {
             self.ignored.push((name.into(), is_ignored));
         }
@@ -159,7 +194,7 @@ impl Output {
         scratch: &mut Scratch,
         n_nameless: &mut u64,
     ) -> u32 {
-        let labels = if self.rules.is_empty() {
+        let labels = if self.rules.rules.is_empty() {
             input
         } else {
             self.labels.copy_from(input);

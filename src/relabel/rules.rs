@@ -57,6 +57,12 @@ impl Rules {
         }
     }
 
+    /// Whether what the rules do may depend on the value of a label of this name that they are given.
+    pub fn reads(&self, name: &[u8]) -> bool {
+        let decisive = self.rules.iter().find(|rule| rule.deletes(name) || rule.reads(name));
+        decisive.is_some_and(|rule| rule.reads(name))
+    }
+
     /// Whether a label's value makes no difference as long as it is not empty: it is deleted
     /// before anything reads it. `false` where that is not certain.
     pub fn ignores(&self, name: &[u8]) -> bool {

@@ -1,8 +1,8 @@
 //! What a scrape of known series allocates: nothing a line.
 
 use allocation_counter::measure;
-use weir::aggregate::merge::MergePolicy;
-use weir::engine::{Engine, EngineConfig, OutputConfig};
+use weir::aggregate::merge::{Counters, MergePolicy};
+use weir::engine::{Engine, EngineConfig, TargetConfig};
 use weir::ledger::ReadLimits;
 use weir::model::{FingerprintKey, Format};
 use weir::relabel::Rules;
@@ -14,17 +14,11 @@ const PER_SCRAPE_MAX: u64 = 40;
 
 fn engine() -> Engine {
     let limits = ReadLimits { line_bytes_max: 1 << 20, series_max: 1 << 30, labels_max: 128 };
-    let outputs = vec![OutputConfig { name: String::new(), rules: Rules::default() }];
-    Engine::new(
-        EngineConfig {
-            outputs,
-            limits,
-            policy: MergePolicy::Typed,
-            counters: weir::aggregate::merge::Counters::Raw,
-        },
-        FingerprintKey::new(|| 11),
-        1,
-    )
+    let config =
+        EngineConfig { n_outputs: 1, limits, policy: MergePolicy::Typed, counters: Counters::Raw };
+    let mut engine = Engine::new(config, FingerprintKey::new(|| 11));
+    engine.add_target(&TargetConfig::new(vec![Rules::default()]));
+    engine
 }
 
 /// Allocations of one scrape, in pieces as the network gives them.

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use weir::aggregate::exact::exact_sum;
-use weir::aggregate::merge::MergePolicy;
-use weir::engine::{Engine, EngineConfig, OutputConfig};
+use weir::aggregate::merge::{Counters, MergePolicy};
+use weir::engine::{Engine, EngineConfig, TargetConfig};
 use weir::ledger::{ReadError, ReadLimits};
 use weir::model::{Escaping, FingerprintKey, Format};
 use weir::parse::{Entry, ParseErrorKind, Parser, unescape};
@@ -19,22 +19,15 @@ use weir::render::{RenderOptions, Renderer};
 
 fn engine() -> Engine {
     let limits = ReadLimits { line_bytes_max: 1 << 20, series_max: 1 << 20, labels_max: 1 << 10 };
-    let outputs = vec![OutputConfig { name: String::new(), rules: Rules::default() }];
     let mut state = 5_u64;
     let key = FingerprintKey::new(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(3);
         state
     });
-    Engine::new(
-        EngineConfig {
-            outputs,
-            limits,
-            policy: MergePolicy::Sum,
-            counters: weir::aggregate::merge::Counters::Raw,
-        },
-        key,
-        1,
-    )
+    let (policy, counters) = (MergePolicy::Sum, Counters::Raw);
+    let mut engine = Engine::new(EngineConfig { n_outputs: 1, limits, policy, counters }, key);
+    engine.add_target(&TargetConfig::new(vec![Rules::default()]));
+    engine
 }
 
 fn read(engine: &mut Engine, body: &[u8], format: Format, n_bytes: usize) -> Result<(), ReadError> {

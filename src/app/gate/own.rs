@@ -2,9 +2,9 @@
 //!
 //! They are read as a target's body would be, so that one negotiation and one renderer serve both.
 
-use crate::aggregate::merge::MergePolicy;
+use crate::aggregate::merge::{Counters, MergePolicy};
 use crate::aggregate::snapshot::Snapshot;
-use crate::engine::{Engine, EngineConfig, OutputConfig};
+use crate::engine::{Engine, EngineConfig, TargetConfig};
 use crate::ledger::{ReadError, ReadLimits};
 use crate::model::{FingerprintKey, Format};
 use crate::relabel::Rules;
@@ -23,17 +23,17 @@ pub(super) fn snapshot(
     document: &str,
     random: fn() -> u64,
 ) -> Result<Option<Arc<Snapshot>>, ReadError> {
-    let outputs = vec![OutputConfig { name: String::new(), rules: Rules::default() }];
     let config = EngineConfig {
-        outputs,
+        n_outputs: 1,
         limits: UNLIMITED,
         policy: MergePolicy::Typed,
-        counters: crate::aggregate::merge::Counters::Raw,
+        counters: Counters::Raw,
     };
-    let mut engine = Engine::new(config, FingerprintKey::new(random), 1);
-    let mut reader = engine.reader(0, Format::OpenMetrics);
+    let mut engine = Engine::new(config, FingerprintKey::new(random));
+    let target = engine.add_target(&TargetConfig::new(vec![Rules::default()]));
+    let mut reader = engine.reader(target, Format::OpenMetrics);
     reader.push(document.as_bytes())?;
     let read = reader.finish()?;
-    engine.commit(0, read);
+    engine.commit(target, read);
     Ok(engine.publish().into_iter().next().map(|output| output.snapshot))
 }

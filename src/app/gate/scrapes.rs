@@ -6,7 +6,7 @@ use crate::app::clock::Clock;
 use crate::app::gate::GateConfig;
 use crate::app::gate::flight::{Deadline, Outcome, SingleFlight};
 use crate::config::RuleSet;
-use crate::engine::{Engine, EngineConfig, OutputConfig, Published};
+use crate::engine::{Engine, EngineConfig, Published, TargetConfig};
 use crate::http::answer::Problem;
 use crate::ledger::{CleanRead, ReadError, ReadLimits, ReadStats};
 use crate::model::FingerprintKey;
@@ -21,8 +21,6 @@ use tokio::time::Instant;
 
 /// The number of the one target.
 const TARGET: usize = 0;
-/// How many there are.
-const N_TARGETS: usize = 1;
 
 /// What one good scrape made: all outputs, of the same moment.
 #[derive(Debug)]
@@ -93,13 +91,13 @@ impl ScrapePlan {
     }
 
     fn engine(&self, random: fn() -> u64) -> Engine {
-        let outputs = self.outputs.iter();
-        let outputs = outputs
-            .map(|(name, set)| OutputConfig { name: name.clone(), rules: set.rules.clone() });
         let (limits, policy) = (self.limits, self.policy);
-        let counters = Counters::Raw;
-        let config = EngineConfig { outputs: outputs.collect(), limits, policy, counters };
-        Engine::new(config, FingerprintKey::new(random), N_TARGETS)
+        let (n_outputs, counters) = (self.outputs.len(), Counters::Raw);
+        let config = EngineConfig { n_outputs, limits, policy, counters };
+        let mut engine = Engine::new(config, FingerprintKey::new(random));
+        let rules = self.outputs.iter().map(|(_, set)| set.rules.clone()).collect();
+        engine.add_target(&TargetConfig::new(rules));
+        engine
     }
 
     /// Whether a ledger of the one is right for the other.

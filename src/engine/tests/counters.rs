@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{LIMITS, labeldrop};
 use crate::aggregate::merge::{Counters, MergePolicy, is_absent};
-use crate::engine::{Engine, EngineConfig, OutputConfig};
+use crate::engine::{Engine, EngineConfig, TargetConfig};
 use crate::model::{FingerprintKey, Format};
 
 /// Replicas scraped every 15 seconds, `pod` dropped.
@@ -19,15 +19,19 @@ struct Gate {
 
 impl Gate {
     fn new(n_targets: usize) -> Self {
-        let outputs = vec![OutputConfig { name: String::new(), rules: labeldrop("pod") }];
         let mut state = 1_u64;
         let key = FingerprintKey::new(|| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(7);
             state
         });
         let counters = Counters::ResetSafe;
-        let config = EngineConfig { outputs, limits: LIMITS, policy: MergePolicy::Typed, counters };
-        Self { engine: Engine::new(config, key, n_targets), now_ms: 1_000_000 }
+        let policy = MergePolicy::Typed;
+        let config = EngineConfig { n_outputs: 1, limits: LIMITS, policy, counters };
+        let mut engine = Engine::new(config, key);
+        for _ in 0..n_targets {
+            engine.add_target(&TargetConfig::new(vec![labeldrop("pod")]));
+        }
+        Self { engine, now_ms: 1_000_000 }
     }
 
     /// One round: what each target answers, `None` where it fails. Gives value by series.
