@@ -12,8 +12,9 @@ pub use lint::LintFlags;
 use crate::app::analyze;
 use crate::app::explain;
 use crate::app::fetch::FetchOptions;
-use crate::app::options::{self, Merge, Options, ProxySettings, UpstreamEncoding};
+use crate::app::options::{self, Merge, Options, Partial, ProxySettings, UpstreamEncoding};
 use crate::cli::values::{count, duration, path, size};
+use crate::config::file::aggregate::Counters;
 use crate::config::file::limits::Limits;
 use crate::discovery::DnsFamily;
 use crate::discovery::DnsOptions;
@@ -178,13 +179,16 @@ impl From<ExplainFlags> for explain::Options {
 }
 
 /// What a configuration file says, and flags beside it may not.
-const IN_CONFIG_FILE: [&str; 20] = [
+const IN_CONFIG_FILE: [&str; 24] = [
     "file",
     "upstream",
     "relabel",
     "relabel_file",
     "scrape_timeout",
     "merge",
+    "counters",
+    "partial",
+    "target_metrics",
     "subset_max_age",
     "subset_timestamps",
     "upstream_encoding",
@@ -196,6 +200,7 @@ const IN_CONFIG_FILE: [&str; 20] = [
     "max_series",
     "max_labels",
     "max_connections",
+    "max_concurrent_scrapes",
     "header_timeout",
     "write_timeout",
     "drain_timeout",
@@ -224,17 +229,19 @@ pub struct GateFlags {
         conflicts_with_all = IN_CONFIG_FILE
     )]
     pub config: Option<PathBuf>,
-    /// What to scrape: a URL, HOST:PORT/PATH, or file:PATH; user and password may stand in the URL
+    /// What to scrape: a URL, HOST:PORT/PATH, file:PATH, or dns+, dnssrv+ or dnssrvnoa+ before a URL;
+    /// user and password may stand in the URL. May be repeated; in the variable, one a line
     #[arg(
         short = 'H',
         long,
         value_name = "URL",
         env = "WEIR_UPSTREAM",
         default_value = options::UPSTREAM,
+        value_delimiter = '\n',
         hide_env_values = true,
         allow_hyphen_values = true
     )]
-    pub upstream: String,
+    pub upstream: Vec<String>,
     /// Relabel rules as YAML text: metric_relabel_configs, and further keys as subsets
     #[arg(
         long,
@@ -282,6 +289,15 @@ pub struct GateFlags {
     /// How series that the rules make equal are merged
     #[arg(long, value_name = "HOW", env = "WEIR_MERGE", default_value = "typed")]
     pub merge: MergeFlag,
+    /// How counters that are merged are summed [default: raw for one target, reset-safe for several]
+    #[arg(long, value_name = "HOW", env = "WEIR_COUNTERS")]
+    pub counters: Option<CountersFlag>,
+    /// Whether a scrape succeeds when some targets failed
+    #[arg(long, value_name = "WHAT", env = "WEIR_PARTIAL", default_value = "allow")]
+    pub partial: PartialFlag,
+    /// Add up, scrape_duration_seconds and scrape_samples_scraped of each target to /metrics
+    #[arg(long, env = "WEIR_TARGET_METRICS")]
+    pub target_metrics: bool,
     /// Age from which /metrics/SUBSET answers 503
     #[arg(
         long,
@@ -390,6 +406,15 @@ pub struct LimitFlags {
         value_parser = count
     )]
     pub max_connections: usize,
+    /// Targets that are scraped at the same time
+    #[arg(
+        long,
+        value_name = "N",
+        env = "WEIR_MAX_CONCURRENT_SCRAPES",
+        default_value_t = options::CONCURRENT_SCRAPES_MAX,
+        value_parser = count
+    )]
+    pub max_concurrent_scrapes: usize,
     /// Time for the head of a request, and for the next one on a kept connection
     #[arg(
         long,
@@ -427,6 +452,42 @@ pub enum MergeFlag {
     Typed,
     /// Everything is summed, as metric-gate does
     Sum,
+}
+
+/// Values of `--counters`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum CountersFlag {
+    /// As they are: the sum falls where a target restarts, vanishes or is late
+    Raw,
+    /// By what each of them grew: the sum starts at 0 with weir, and never falls
+    ResetSafe,
+}
+
+impl From<CountersFlag> for Counters {
+    fn from(flag: CountersFlag) -> Self {
+        match flag {
+            CountersFlag::Raw => Self::Raw,
+            CountersFlag::ResetSafe => Self::ResetSafe,
+        }
+    }
+}
+
+/// Values of `--partial`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PartialFlag {
+    /// What the other targets gave is the answer
+    Allow,
+    /// The scrape has failed
+    Fail,
+}
+
+impl From<PartialFlag> for Partial {
+    fn from(flag: PartialFlag) -> Self {
+        match flag {
+            PartialFlag::Allow => Self::Allow,
+            PartialFlag::Fail => Self::Fail,
+        }
+    }
 }
 
 /// Values of `--upstream-encoding`.
@@ -505,7 +566,7 @@ impl From<GateFlags> for Options {
         let limits = flags.limits;
         Self {
             config_file: flags.config,
-            upstream: flags.upstream,
+            upstreams: flags.upstream,
             relabel: flags.relabel,
             // As with metric-gate, an empty name is no file.
             relabel_file: flags.relabel_file.filter(|path| !path.as_os_str().is_empty()),
@@ -516,6 +577,9 @@ impl From<GateFlags> for Options {
                 MergeFlag::Typed => Merge::Typed,
                 MergeFlag::Sum => Merge::Sum,
             },
+            counters: flags.counters.map(Into::into),
+            partial: flags.partial.into(),
+            target_metrics: flags.target_metrics,
             subset_max_age: flags.subset_max_age,
             subset_timestamps: flags.subset_timestamps,
             upstream_encoding: match flags.upstream_encoding {
@@ -535,6 +599,7 @@ impl From<GateFlags> for Options {
                 series_max: limits.max_series,
                 labels_max: limits.max_labels,
                 connections_max: limits.max_connections,
+                concurrent_scrapes_max: limits.max_concurrent_scrapes,
                 header_time_max: limits.header_timeout,
                 stall_time_max: limits.write_timeout,
                 drain_time_max: limits.drain_timeout,

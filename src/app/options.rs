@@ -10,6 +10,7 @@ use crate::config::Finding;
 use crate::config::RelabelFile;
 use crate::config::file;
 use crate::config::file::Config;
+use crate::config::file::aggregate::Counters;
 use crate::config::file::limits::Limits;
 use crate::config::file::listen::ListenAddress;
 use crate::config::file::upstream::Upstream;
@@ -21,8 +22,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use crate::config::file::Merge;
+pub use crate::config::file::Partial;
 pub use crate::config::file::SUBSET_MAX_AGE;
 pub use crate::config::file::UpstreamEncoding;
+pub use crate::config::file::limits::CONCURRENT_SCRAPES_MAX;
 pub use crate::config::file::limits::CONNECTIONS_MAX;
 pub use crate::config::file::limits::LABELS_MAX;
 pub use crate::config::file::limits::SERIES_MAX;
@@ -36,8 +39,8 @@ pub const UPSTREAM: &str = "http://localhost:10254/metrics";
 pub struct Options {
     /// A configuration file. With it only the address to listen on counts besides.
     pub config_file: Option<PathBuf>,
-    /// What to scrape.
-    pub upstream: String,
+    /// What to scrape, one upstream each.
+    pub upstreams: Vec<String>,
     /// Rules as text; empty for none.
     pub relabel: String,
     /// A file of rules.
@@ -50,6 +53,12 @@ pub struct Options {
     pub port: Option<u16>,
     /// How series are merged.
     pub merge: Merge,
+    /// How counters of several targets are merged, if not as is best for their number.
+    pub counters: Option<Counters>,
+    /// What a scrape is worth when some targets failed.
+    pub partial: Partial,
+    /// Whether the output tells of each target whether it is up, and more.
+    pub target_metrics: bool,
     /// How old a subset may be.
     pub subset_max_age: Duration,
     /// Whether samples of subsets carry the time of their scrape.
@@ -70,13 +79,16 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             config_file: None,
-            upstream: UPSTREAM.to_owned(),
+            upstreams: vec![UPSTREAM.to_owned()],
             relabel: String::new(),
             relabel_file: None,
             scrape_timeout: None,
             listen_address: String::new(),
             port: None,
             merge: Merge::default(),
+            counters: None,
+            partial: Partial::default(),
+            target_metrics: false,
             subset_max_age: SUBSET_MAX_AGE,
             subset_timestamps: true,
             upstream_encoding: UpstreamEncoding::default(),
@@ -127,20 +139,22 @@ impl Options {
 
     fn flag_config(&self) -> Result<Config, Vec<String>> {
         let mut errors = Vec::new();
-        let source = Source::parse(&self.upstream)
-            .map_err(|e| errors.push(format!("--upstream {}: {e}", shown(&self.upstream))));
+        let upstreams = self.upstreams().map_err(|lines| errors.extend(lines));
         let listen = self.listen().map_err(|lines| errors.extend(lines));
         let rules = self.rules().map_err(|lines| errors.extend(lines));
-        let (Ok(source), Ok(listen), Ok(rules)) = (source, listen, rules) else {
+        let (Ok(upstreams), Ok(listen), Ok(rules)) = (upstreams, listen, rules) else {
             return Err(errors);
         };
         Ok(Config {
             listen,
             scrape_timeout: self.scrape_timeout,
-            upstreams: vec![Upstream::new(source)],
+            upstreams,
             main: rules.main,
             subsets: rules.subsets,
             merge: self.merge,
+            counters: self.counters,
+            partial: self.partial,
+            target_metrics: self.target_metrics,
             subset_max_age: self.subset_max_age,
             subset_timestamps: self.subset_timestamps,
             upstream_encoding: self.upstream_encoding,
@@ -150,6 +164,20 @@ impl Options {
             warnings: rules.warnings,
             ..Config::default()
         })
+    }
+
+    /// The upstreams, or each that is none. Nothing beside something, such as a last empty line, is
+    /// nobody's upstream.
+    fn upstreams(&self) -> Result<Vec<Upstream>, Vec<String>> {
+        let (mut upstreams, mut errors) = (Vec::new(), Vec::new());
+        let has_some = self.upstreams.iter().any(|text| !text.is_empty());
+        for text in self.upstreams.iter().filter(|text| !has_some || !text.is_empty()) {
+            match Source::parse(text) {
+                Ok(source) => upstreams.push(Upstream::new(source)),
+                Err(e) => errors.push(format!("--upstream {}: {e}", shown(text))),
+            }
+        }
+        if errors.is_empty() { Ok(upstreams) } else { Err(errors) }
     }
 
     fn rules(&self) -> Result<RelabelFile, Vec<String>> {
@@ -226,14 +254,15 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
         let options = Options {
-            upstream: "http://[::1".to_owned(),
+            upstreams: ["http://[::1", "h", "file:"].map(str::to_owned).to_vec(),
             listen_address: "a:b:c".to_owned(),
             relabel: "metric_relabel_configs: [{action: dorp}, null]".to_owned(),
             ..Options::default()
         };
         let errors = errors(&options);
-        assert_eq!(errors.len(), 4, "{errors:#?}");
-        for (error, part) in errors.iter().zip(["--upstream", "--listen-address", "dorp", "null"]) {
+        assert_eq!(errors.len(), 5, "{errors:#?}");
+        let parts = ["[::1", "--upstream \"file:\"", "--listen-address", "dorp", "null"];
+        for (error, part) in errors.iter().zip(parts) {
             assert!(error.contains(part), "{part} is not in {error}");
         }
     }
@@ -251,7 +280,7 @@ mod tests {
     #[test]
     fn errors_do_not_show_credentials() {
         for upstream in ["http://bob:s3cret@[::1", "http://h:x/?token=s3cret"] {
-            let options = Options { upstream: upstream.to_owned(), ..Options::default() };
+            let options = Options { upstreams: vec![upstream.to_owned()], ..Options::default() };
             assert!(!errors(&options).concat().contains("s3cret"));
         }
     }
@@ -266,21 +295,33 @@ mod tests {
     #[test]
     fn flags_and_file_make_the_same() {
         let from_flags = Options {
-            upstream: "http://u:p@h:1/m".to_owned(),
+            upstreams: ["http://u:p@h:1/m", "dns+http://a:1/m", ""].map(str::to_owned).to_vec(),
             relabel: "metric_relabel_configs: [{action: labeldrop, regex: a}]\nsub: []".to_owned(),
             scrape_timeout: Some(Duration::from_secs(3)),
             listen_address: "127.0.0.1:81".to_owned(),
             merge: Merge::Sum,
+            counters: Some(Counters::Raw),
+            partial: Partial::Fail,
+            target_metrics: true,
             subset_timestamps: false,
-            limits: Limits { series_max: 7, body_bytes_max: 1 << 20, ..Limits::default() },
+            limits: Limits {
+                series_max: 7,
+                body_bytes_max: 1 << 20,
+                concurrent_scrapes_max: 9,
+                ..Limits::default()
+            },
             ..Options::default()
         };
-        let text = "upstreams: [{url: 'http://u:p@h:1/m'}]
+        let text = "upstreams: [{url: 'http://u:p@h:1/m'}, {url: 'dns+http://a:1/m'}]
 metric_relabel_configs: [{action: labeldrop, regex: a}]
 subsets: {sub: {metric_relabel_configs: []}}
 scrape_timeout: 3s
 listen_address: 127.0.0.1:81
 merge: sum
+counters: raw
+partial: fail
+target_metrics: true
+max_concurrent_scrapes: 9
 subset_timestamps: false
 max_series: 7
 max_body_bytes: 1MB

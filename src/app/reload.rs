@@ -1,4 +1,5 @@
-//! Reading the configuration again: at SIGHUP, at `POST /-/reload`, and when its file has changed.
+//! Reading the configuration again: at SIGHUP, at `POST /-/reload`, and when its file has changed:
+//! the configuration file, or that of the rules where flags name one.
 //!
 //! A file counts as changed when it reads differently and has read the same twice in a row: what
 //! is being written is left alone, and the way Kubernetes swaps the files of a `ConfigMap` makes no
@@ -41,7 +42,7 @@ pub(super) fn watch(options: Options, running: Config) -> io::Result<Reloads> {
     let ask = running.enable_reload.then_some(ask);
     let mut looks = interval(LOOK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let path = options.config_file.clone();
+    let path = options.config_file.clone().or_else(|| options.relabel_file.clone());
     let reloader = Reloader { options: Arc::new(options), running, path, send };
     tokio::spawn(reloader.run(hangup, asked, looks));
     Ok(Reloads { come, ask })

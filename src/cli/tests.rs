@@ -21,16 +21,14 @@ fn flags_default_as_options_do() {
 /// Section 3 of the drop-in contract: pflag's ways to write a flag.
 #[test]
 fn flags_are_read_as_pflag_reads_them() {
-    for args in [
-        &["--upstream", "h/m"][..],
-        &["--upstream=h/m"],
-        &["-H", "h/m"],
-        &["-Hh/m"],
-        &["-H=h/m"],
-        &["-H", "other", "-H", "h/m"],
-    ] {
-        assert_eq!(options(args).unwrap().upstream, "h/m", "{args:?}");
+    for args in
+        [&["--upstream", "h/m"][..], &["--upstream=h/m"], &["-H", "h/m"], &["-Hh/m"], &["-H=h/m"]]
+    {
+        assert_eq!(options(args).unwrap().upstreams, ["h/m"], "{args:?}");
     }
+    // One that is given again is one more, which metric-gate does not have.
+    let several = options(&["-H", "a", "--upstream=dns+http://b/m", "-H=file:c d"]).unwrap();
+    assert_eq!(several.upstreams, ["a", "dns+http://b/m", "file:c d"]);
     assert_eq!(options(&["-p9", "-t1m30s"]).unwrap().port, Some(9));
     assert_eq!(options(&["-t=500ms"]).unwrap().scrape_timeout, Some(Duration::from_millis(500)));
     let yaml = "\n  metric_relabel_configs:\n  - action: drop\n";
@@ -55,6 +53,9 @@ fn bad_flags_end_with_2() {
         &["positional"],
         &["--max-line-bytes", "0"],
         &["--max-connections", "0"],
+        &["--max-concurrent-scrapes", "0"],
+        &["--counters", "safe"],
+        &["--partial", "maybe"],
         &["--max-series", "-1"],
         &["check"],
         &["-p", "1", "check", "f"],

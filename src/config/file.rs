@@ -32,6 +32,7 @@ use super::relabel::RuleSet;
 use crate::discovery::DnsFamily;
 use crate::discovery::DnsOptions;
 use crate::telemetry::log::LogFormat;
+use aggregate::Counters;
 use aggregate::MergeRule;
 use limits::Limits;
 use limits::set;
@@ -55,6 +56,16 @@ pub enum Merge {
     Typed,
     /// Summed, whatever they are, as metric-gate does.
     Sum,
+}
+
+/// What a scrape of several targets is worth when some of them failed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Partial {
+    /// What the others gave.
+    #[default]
+    Allow,
+    /// Nothing: it has failed.
+    Fail,
 }
 
 /// Which encodings to ask targets for.
@@ -90,6 +101,13 @@ pub struct Config {
     pub aggregate: Vec<MergeRule>,
     /// How series that become one are merged otherwise.
     pub merge: Merge,
+    /// How counters of several targets are merged; `None`: by what they grew if there may be several,
+    /// else as they are.
+    pub counters: Option<Counters>,
+    /// What a scrape is worth when some targets failed.
+    pub partial: Partial,
+    /// Whether the output tells of each target whether it is up, and more.
+    pub target_metrics: bool,
     /// How old a subset may be.
     pub subset_max_age: Duration,
     /// Whether samples of subsets carry the time of their scrape.
@@ -122,6 +140,9 @@ impl Default for Config {
             subsets: Vec::new(),
             aggregate: Vec::new(),
             merge: Merge::default(),
+            counters: None,
+            partial: Partial::default(),
+            target_metrics: false,
             subset_max_age: SUBSET_MAX_AGE,
             subset_timestamps: true,
             upstream_encoding: UpstreamEncoding::default(),
@@ -179,6 +200,21 @@ static CONFIG: Object = Object {
             name: "merge",
             shape: Shape::Word(&["typed", "sum"]),
             about: "How they are merged otherwise; default typed",
+        },
+        Key {
+            name: "counters",
+            shape: Shape::Word(&["raw", "reset-safe"]),
+            about: "Whether counters are summed as they are, or by what they grew; default raw for one target, reset-safe for several",
+        },
+        Key {
+            name: "partial",
+            shape: Shape::Word(&["allow", "fail"]),
+            about: "Whether a scrape succeeds when some targets failed; default allow",
+        },
+        Key {
+            name: "target_metrics",
+            shape: Shape::Bool,
+            about: "Whether /metrics has up, scrape_duration_seconds and scrape_samples_scraped of each target; default false",
         },
         Key {
             name: "subset_max_age",
@@ -300,6 +336,9 @@ impl Config {
             MAIN_KEY => self.main = relabel::rules(value, inner, report),
             "subsets" => self.subsets = outputs::subsets(value, inner, report),
             "aggregate" => self.aggregate = aggregate::decode(value, inner, report),
+            "target_metrics" => {
+                set(&mut self.target_metrics, value::truth(value, inner, report));
+            }
             "subset_max_age" => {
                 set(&mut self.subset_max_age, value::duration(value, inner, report));
             }
@@ -329,6 +368,11 @@ impl Config {
             "merge" => {
                 let words = [("typed", Merge::Typed), ("sum", Merge::Sum)];
                 set(&mut self.merge, value::word(value, &words, path, report));
+            }
+            "counters" => self.counters = value::word(value, &aggregate::COUNTERS, path, report),
+            "partial" => {
+                let words = [("allow", Partial::Allow), ("fail", Partial::Fail)];
+                set(&mut self.partial, value::word(value, &words, path, report));
             }
             "upstream_encoding" => {
                 let words = [

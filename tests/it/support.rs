@@ -288,7 +288,7 @@ impl TestGate {
     /// A gate in front of `upstream` with these rules.
     pub(crate) fn new(upstream: &str, rules: &str) -> Self {
         Self::start(&Options {
-            upstream: upstream.to_owned(),
+            upstreams: vec![upstream.to_owned()],
             relabel: rules.to_owned(),
             ..Options::default()
         })

@@ -159,7 +159,7 @@ const GAUGES: [(&str, Gauges); 7] = [
 ];
 const QUANTILES: [(&str, Quantiles); 3] =
     [("drop", Quantiles::Drop), ("max", Quantiles::Max), ("avg", Quantiles::Avg)];
-const COUNTERS: [(&str, Counters); 2] =
+pub(super) const COUNTERS: [(&str, Counters); 2] =
     [("raw", Counters::Raw), ("reset-safe", Counters::ResetSafe)];
 
 fn read_selector(node: &Node, path: &Path, report: &mut Report) -> Option<RuleSet> {

@@ -19,6 +19,8 @@ pub const SERIES_MAX: usize = 5_000_000;
 pub const LABELS_MAX: usize = 256;
 /// Far more than the few scrapers a gate has.
 pub const CONNECTIONS_MAX: usize = 512;
+/// More than any name with many addresses has, and few enough for a file table of 1024.
+pub const CONCURRENT_SCRAPES_MAX: usize = 256;
 /// Long enough for a connection to be kept between two scrapes.
 pub const HEADER_TIME_MAX: Duration = Duration::from_secs(30);
 /// A client that reads nothing for this long is gone.
@@ -42,6 +44,11 @@ pub(super) static LIMITS: Object = Object {
             name: "max_connections",
             shape: Shape::Count,
             about: "Connections at the same time; default 512",
+        },
+        Key {
+            name: "max_concurrent_scrapes",
+            shape: Shape::Count,
+            about: "Targets that are scraped at the same time; default 256",
         },
         Key {
             name: "header_timeout",
@@ -76,6 +83,8 @@ pub struct Limits {
     pub labels_max: usize,
     /// Connections at the same time.
     pub connections_max: usize,
+    /// Targets that are scraped at the same time.
+    pub concurrent_scrapes_max: usize,
     /// Time for the head of a request.
     pub header_time_max: Duration,
     /// Time without progress in sending an answer.
@@ -92,6 +101,7 @@ impl Default for Limits {
             series_max: SERIES_MAX,
             labels_max: LABELS_MAX,
             connections_max: CONNECTIONS_MAX,
+            concurrent_scrapes_max: CONCURRENT_SCRAPES_MAX,
             header_time_max: HEADER_TIME_MAX,
             stall_time_max: STALL_TIME_MAX,
             drain_time_max: DRAIN_TIME_MAX,
@@ -111,6 +121,9 @@ impl Limits {
             "max_series" => set(&mut self.series_max, value::count(value, inner, report)),
             "max_labels" => set(&mut self.labels_max, value::count(value, inner, report)),
             "max_connections" => set(&mut self.connections_max, value::count(value, inner, report)),
+            "max_concurrent_scrapes" => {
+                set(&mut self.concurrent_scrapes_max, value::count(value, inner, report));
+            }
             "header_timeout" => {
                 set(&mut self.header_time_max, value::duration(value, inner, report));
             }

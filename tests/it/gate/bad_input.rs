@@ -19,8 +19,11 @@ fn check(
 ) -> TestGate {
     let target =
         FakeTarget::start(move |peer| if peer.nth == 0 { peer.ok(GOOD) } else { script(peer) });
-    let gate =
-        TestGate::start(&Options { upstream: target.url(), relabel: RULES.to_owned(), ..options });
+    let gate = TestGate::start(&Options {
+        upstreams: vec![target.url()],
+        relabel: RULES.to_owned(),
+        ..options
+    });
     assert_eq!(gate.get("/metrics").text(), GOOD);
     let before = gate.get("/metrics/sub");
     assert_eq!(before.status, 200);

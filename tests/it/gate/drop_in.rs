@@ -32,7 +32,7 @@ fn item_3_rules_as_text_and_as_a_file() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), rules).unwrap();
     let gate = TestGate::start(&Options {
-        upstream: target.url(),
+        upstreams: vec![target.url()],
         relabel_file: Some(file.path().to_owned()),
         ..Options::default()
     });

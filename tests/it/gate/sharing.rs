@@ -100,7 +100,7 @@ fn fix_h6_the_askers_time_bounds_the_scrape() {
 fn fix_f4_the_flag_bounds_the_scrape() {
     let target = FakeTarget::start(Peer::hang);
     let gate = TestGate::start(&Options {
-        upstream: target.url(),
+        upstreams: vec![target.url()],
         scrape_timeout: Some(Duration::from_millis(300)),
         ..Options::default()
     });
@@ -242,7 +242,7 @@ fn fix_h8_an_answer_being_sent_is_finished() {
 fn fix_h8_the_drain_has_an_end() {
     let target = FakeTarget::start(Peer::hang);
     let mut gate = TestGate::start(&Options {
-        upstream: target.url(),
+        upstreams: vec![target.url()],
         limits: Limits { drain_time_max: Duration::from_millis(100), ..Limits::default() },
         ..Options::default()
     });
@@ -258,7 +258,7 @@ fn fix_h8_the_drain_has_an_end() {
 fn fix_h9_connections_are_limited() {
     let target = FakeTarget::text("a 1\n");
     let gate = TestGate::start(&Options {
-        upstream: target.url(),
+        upstreams: vec![target.url()],
         limits: Limits { connections_max: 2, ..Limits::default() },
         ..Options::default()
     });
@@ -291,7 +291,7 @@ fn request_is_refused(gate: &TestGate) -> bool {
 fn fix_h9_slow_requests_are_cut_off() {
     let target = FakeTarget::text("a 1\n");
     let gate = TestGate::start(&Options {
-        upstream: target.url(),
+        upstreams: vec![target.url()],
         limits: Limits { header_time_max: Duration::from_millis(100), ..Limits::default() },
         ..Options::default()
     });

@@ -33,7 +33,7 @@ fn one_scrape_feeds_all_outputs() {
 fn timestamps_of_subsets_can_be_left_out() {
     let target = FakeTarget::text(BODY);
     let gate = TestGate::start(&Options {
-        upstream: target.url(),
+        upstreams: vec![target.url()],
         relabel: RULES.to_owned(),
         subset_timestamps: false,
         ..Options::default()
@@ -60,7 +60,7 @@ fn fix_s5_unknown_and_not_yet_filled_differ() {
 fn fix_s2_old_data_is_not_served() {
     let target = FakeTarget::text(BODY);
     let gate = TestGate::start(&Options {
-        upstream: target.url(),
+        upstreams: vec![target.url()],
         relabel: RULES.to_owned(),
         subset_max_age: Duration::from_nanos(1),
         ..Options::default()
