@@ -4,6 +4,7 @@
 use std::hint::black_box;
 
 use criterion::Criterion;
+use criterion::SamplingMode;
 use criterion::criterion_group;
 use criterion::criterion_main;
 use weir::model::LabelSet;
@@ -100,7 +101,9 @@ impl Translator {
 
 fn wire(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("wire");
-    group.throughput(cpu_time::lines(N_SERIES)).sample_size(50);
+    group.throughput(cpu_time::lines(N_SERIES)).sample_size(20);
+    // The kernel's account moves in ticks: samples have to be much longer.
+    group.sampling_mode(SamplingMode::Flat);
     let mut translator = Translator::default();
     for version in BOTH {
         let body = body(version);
@@ -122,7 +125,9 @@ fn wire(criterion: &mut Criterion<CpuTime>) {
 
 fn snappy(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("with snappy");
-    group.throughput(cpu_time::lines(N_SERIES)).sample_size(50);
+    group.throughput(cpu_time::lines(N_SERIES)).sample_size(20);
+    // The kernel's account moves in ticks: samples have to be much longer.
+    group.sampling_mode(SamplingMode::Flat);
     let (mut snappy, mut again) = (Snappy::new(), Snappy::new());
     let mut translator = Translator::default();
     let (mut compressed, mut out) = (Vec::new(), Vec::new());

@@ -13,8 +13,10 @@
 //! - [`analyze`]: what an exposition is made of.
 //! - [`lint`]: what is wrong, or against a convention, in an exposition.
 //! - [`wire`]: remote-write messages to time series, and back.
+//! - [`buffer`]: a durable queue of records; the disk is a trait.
 //! - [`telemetry`]: logs and weir's own metrics.
 //! - [`http`]: the server and the client.
+//! - [`disk`]: a directory for a queue.
 //! - [`source`]: scraping a target.
 //! - [`discovery`]: from an upstream to its targets.
 //! - [`config`]: YAML → validated values, or every error with its place.
@@ -36,9 +38,11 @@ pub mod engine;
 pub mod analyze;
 pub mod lint;
 
+pub mod buffer;
 pub mod wire;
 
 pub mod discovery;
+pub mod disk;
 pub mod http;
 pub mod source;
 pub mod telemetry;

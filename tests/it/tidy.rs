@@ -19,11 +19,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("analyze", &["model", "parse", "relabel"]),
     ("lint", &["model", "parse"]),
     ("wire", &["model"]),
+    ("buffer", &[]),
     // 2: edges
     ("telemetry", &["model"]),
     ("http", &["model", "telemetry"]),
     ("source", &["model", "http", "telemetry"]),
     ("discovery", &["model", "http", "source"]), // finds what source scrapes
+    ("disk", &["buffer"]),                       // the real directory of a queue
     // 3: composition
     // its values are the settings of what it configures
     ("config", &["model", "relabel", "aggregate", "http", "source", "discovery", "telemetry"]),
@@ -32,7 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "telemetry"]),
 ];
 
-const EVERYTHING_BELOW_APP: [&str; 15] = [
+const EVERYTHING_BELOW_APP: [&str; 17] = [
     "model",
     "parse",
     "relabel",
@@ -43,6 +45,8 @@ const EVERYTHING_BELOW_APP: [&str; 15] = [
     "analyze",
     "lint",
     "wire",
+    "buffer",
+    "disk",
     "telemetry",
     "http",
     "source",
@@ -65,8 +69,8 @@ const ONLY_IN: &[(&[&str], &[&str])] = &[
     (&["std::fs", "std::net", "std::env", "std::process"], &EDGES),
 ];
 
-const EDGES: [&str; 8] =
-    ["telemetry", "http", "source", "discovery", "config", "app", "cli", "main"];
+const EDGES: [&str; 9] =
+    ["disk", "telemetry", "http", "source", "discovery", "config", "app", "cli", "main"];
 
 const LINES_MAX: usize = 700;
 
