@@ -14,6 +14,7 @@
 //! - [`lint`]: what is wrong, or against a convention, in an exposition.
 //! - [`wire`]: remote-write messages to time series, and back.
 //! - [`buffer`]: a durable queue of records; the disk is a trait.
+//! - [`push`]: what clients of a Pushgateway send.
 //! - [`telemetry`]: logs and weir's own metrics.
 //! - [`http`]: the server and the client.
 //! - [`disk`]: a directory for a queue.
@@ -39,6 +40,8 @@ pub mod analyze;
 pub mod lint;
 
 pub mod buffer;
+pub mod push;
+
 pub mod wire;
 
 pub mod discovery;

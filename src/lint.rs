@@ -29,14 +29,12 @@ mod histogram;
 mod labels;
 mod names;
 mod open_metrics;
-mod quote;
 mod report;
 mod rule;
 mod silence;
 mod text;
 
 pub use error::{LintError, TextError, TextErrorKind};
-pub use quote::{Quoted, QuotedByte};
 pub use report::{Cardinality, Finding, Report};
 pub use rule::{Level, Rule, RuleSet, UnknownRule};
 pub use silence::{SilenceError, SilenceErrorKind, Silences};

@@ -7,6 +7,7 @@ pub mod fingerprint;
 pub mod format;
 pub mod label;
 pub mod number;
+pub mod quote;
 pub mod span;
 
 pub use family::MetricType;

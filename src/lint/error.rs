@@ -1,6 +1,6 @@
 //! Why a document cannot be linted.
 
-use crate::lint::quote::{Quoted, QuotedByte};
+use crate::model::quote::{Quoted, QuotedByte};
 use crate::parse::ParseError;
 
 /// Why reading stopped; nothing is reported then but this.

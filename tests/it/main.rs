@@ -12,6 +12,7 @@ mod lint;
 mod nginx;
 #[path = "../../benches/support/nginx.rs"]
 mod nginx_body;
+mod push;
 mod readme;
 mod real_servers;
 mod relabel;

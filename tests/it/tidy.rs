@@ -20,6 +20,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("lint", &["model", "parse"]),
     ("wire", &["model"]),
     ("buffer", &[]),
+    // judges texts as promtool does, changes labels as scraping does
+    ("push", &["model", "parse", "relabel", "lint"]),
     // 2: edges
     ("telemetry", &["model"]),
     ("http", &["model", "telemetry"]),
@@ -34,7 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "telemetry"]),
 ];
 
-const EVERYTHING_BELOW_APP: [&str; 17] = [
+const EVERYTHING_BELOW_APP: [&str; 18] = [
     "model",
     "parse",
     "relabel",
@@ -47,6 +49,7 @@ const EVERYTHING_BELOW_APP: [&str; 17] = [
     "wire",
     "buffer",
     "disk",
+    "push",
     "telemetry",
     "http",
     "source",
