@@ -15,6 +15,7 @@
 //! - [`wire`]: remote-write messages to time series, and back.
 //! - [`buffer`]: a durable queue of records; the disk is a trait.
 //! - [`push`]: what clients of a Pushgateway send.
+//! - [`generate`]: synthetic series, a function of seed, series and time.
 //! - [`telemetry`]: logs and weir's own metrics.
 //! - [`http`]: the server and the client.
 //! - [`disk`]: a directory for a queue.
@@ -37,6 +38,7 @@ pub mod ledger;
 pub mod engine;
 
 pub mod analyze;
+pub mod generate;
 pub mod lint;
 
 pub mod buffer;

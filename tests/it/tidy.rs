@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("buffer", &[]),
     // judges texts as promtool does, changes labels as scraping does
     ("push", &["model", "parse", "relabel", "lint"]),
+    ("generate", &["model"]),
     // 2: edges
     ("telemetry", &["model"]),
     ("http", &["model", "telemetry"]),

@@ -1,0 +1,13 @@
+//! Synthetic series: counters that reset, gauges that wave, histograms that move.
+//!
+//! One rule holds everywhere: **value = f(seed, series, absolute time)**. There is no cursor, no
+//! state, no clock and no global source of randomness in here, so whoever asks, whenever and in
+//! whatever order, gets the same answer. Scrapes of two Prometheus servers agree, a restart resets
+//! no counter, and what is scraped live is what a backfill would have written.
+//!
+//! A [`spec::Spec`] is what people write; it is checked once and compiled. The modules in reading
+//! order:
+//!
+//! - [`spec`]: signals, families and dimensions as written.
+
+pub mod spec;
