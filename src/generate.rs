@@ -9,5 +9,14 @@
 //! order:
 //!
 //! - [`spec`]: signals, families and dimensions as written.
+//! - [`hash`]: numbers that look random, from keys.
+//! - [`distribution`]: what observed values look like.
+//! - [`native`]: native histograms as values.
+//! - [`notation`]: the notation promtool uses for series.
 
 pub mod spec;
+
+pub mod distribution;
+pub mod hash;
+pub mod native;
+pub mod notation;
