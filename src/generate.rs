@@ -13,6 +13,9 @@
 //! - [`distribution`]: what observed values look like.
 //! - [`native`]: native histograms as values.
 //! - [`notation`]: the notation promtool uses for series.
+//! - [`signal`]: a value for every instant, and the area below a rate.
+//! - [`counter`]: a rate's integral since the last reset.
+//! - [`histogram`]: observations in buckets, classic and native; summaries.
 
 pub mod spec;
 
@@ -20,3 +23,7 @@ pub mod distribution;
 pub mod hash;
 pub mod native;
 pub mod notation;
+pub mod signal;
+
+pub mod counter;
+pub mod histogram;

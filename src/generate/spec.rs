@@ -414,6 +414,11 @@ impl fmt::Display for SpecError {
     }
 }
 
+/// All errors, seen from one level further out.
+pub(crate) fn within_all(errors: Vec<SpecError>, outer: &str) -> Vec<SpecError> {
+    errors.into_iter().map(|error| error.within(outer)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

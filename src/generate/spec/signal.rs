@@ -80,6 +80,13 @@ pub enum SignalSpec {
         /// How long a row lasts.
         every: Extent,
     },
+    /// What stands in it, up to but without this length: the way to end what does not.
+    Take {
+        /// What is cut off.
+        signal: Box<SignalSpec>,
+        /// Where.
+        over: Extent,
+    },
     /// Independent values, one for each cell of time, for ever.
     Noise(NoiseSpec),
     /// Steps up and down between two bounds, for ever.
@@ -121,7 +128,7 @@ pub enum SignalSpec {
     Void(Extent),
     /// One after the other.
     Join(Vec<SignalSpec>),
-    /// The same again and again; for ever without `times`.
+    /// The same again and again, noise included; for ever without `times`.
     Loop {
         /// Which has to end.
         signal: Box<SignalSpec>,
@@ -136,7 +143,7 @@ pub enum SignalSpec {
     Mul(Vec<SignalSpec>),
     /// The first divided by all others.
     Div(Vec<SignalSpec>),
-    /// The remainder, with the sign of the divisor's partner as in PromQL (`fmod`).
+    /// The remainder, with the sign of the first, as in PromQL.
     Mod(Vec<SignalSpec>),
     /// The first to the power of the next, and so on, from the left.
     Pow(Vec<SignalSpec>),
