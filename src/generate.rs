@@ -16,6 +16,10 @@
 //! - [`signal`]: a value for every instant, and the area below a rate.
 //! - [`counter`]: a rate's integral since the last reset.
 //! - [`histogram`]: observations in buckets, classic and native; summaries.
+//! - [`space`], [`churn`]: the series of a family by number, and how they come and go.
+//! - [`overrides`]: what was changed by hand.
+//! - [`family`], [`generator`]: a spec, compiled, to be asked for any target at any instant.
+//! - [`page`], [`history`], [`sample`]: expositions, backfills and samples one by one.
 
 pub mod spec;
 
@@ -27,3 +31,18 @@ pub mod signal;
 
 pub mod counter;
 pub mod histogram;
+
+pub mod churn;
+pub mod overrides;
+pub mod space;
+
+mod data;
+mod layout;
+
+pub mod exemplar;
+pub mod family;
+pub mod generator;
+pub mod history;
+pub mod page;
+pub mod sample;
+mod walk;
