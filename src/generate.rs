@@ -20,6 +20,7 @@
 //! - [`overrides`]: what was changed by hand.
 //! - [`family`], [`generator`]: a spec, compiled, to be asked for any target at any instant.
 //! - [`page`], [`history`], [`sample`]: expositions, backfills and samples one by one.
+//! - [`learn`], [`presets`]: specs from real scrapes, and ready-made ones.
 
 pub mod spec;
 
@@ -46,3 +47,6 @@ pub mod history;
 pub mod page;
 pub mod sample;
 mod walk;
+
+pub mod learn;
+pub mod presets;

@@ -23,6 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // judges texts as promtool does, changes labels as scraping does
     ("push", &["model", "parse", "relabel", "lint"]),
     ("generate", &["model"]),
+    ("generate", &["model", "parse"]),
     // 2: edges
     ("telemetry", &["model"]),
     ("http", &["model", "telemetry"]),
