@@ -21,6 +21,7 @@
 //! - [`family`], [`generator`]: a spec, compiled, to be asked for any target at any instant.
 //! - [`page`], [`history`], [`sample`]: expositions, backfills and samples one by one.
 //! - [`learn`], [`presets`]: specs from real scrapes, and ready-made ones.
+//! - [`invalid`]: expositions that are wrong on purpose.
 
 pub mod spec;
 
@@ -48,5 +49,6 @@ pub mod page;
 pub mod sample;
 mod walk;
 
+pub mod invalid;
 pub mod learn;
 pub mod presets;
