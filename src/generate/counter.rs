@@ -127,3 +127,6 @@ impl Counter {
 pub(super) fn rounded(value: f64, integers: bool) -> f64 {
     if integers { value.floor() } else { value }
 }
+
+#[cfg(test)]
+mod tests;

@@ -378,3 +378,6 @@ fn both<A, B>(
         (Err(errors), _) | (_, Err(errors)) => Err(errors),
     }
 }
+
+#[cfg(test)]
+mod tests;

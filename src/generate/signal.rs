@@ -16,6 +16,8 @@
 
 mod compile;
 mod csv;
+#[cfg(test)]
+mod naive;
 mod node;
 mod noise;
 mod op;
@@ -23,6 +25,8 @@ mod rate;
 mod reading;
 mod shape;
 mod table;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::sync::Arc;

@@ -85,7 +85,7 @@ pub(super) struct Modulated {
 }
 
 /// Parts of a millisecond in which the way of a modulated noise is counted.
-const FINE_BITS: u32 = 10;
+const FINE_BITS: u32 = 16;
 
 impl Join {
     /// Parts with nothing in them are left out.
@@ -190,7 +190,7 @@ impl Modulated {
     }
 
     fn way(&self, key: u64, u: i64) -> u64 {
-        let way = self.shape.integral(key, u) / self.mean * float(1 << FINE_BITS);
+        let way = self.shape.integral(key, u) / self.mean * float(1_i64 << FINE_BITS);
         #[expect(clippy::cast_possible_truncation, reason = "kept within range")]
         #[expect(clippy::cast_sign_loss, reason = "the shape is never below 0")]
         let way = way as u64;
@@ -365,10 +365,11 @@ impl Node {
             || self.children().iter().any(|node| node.is_random())
     }
 
-    /// Whether there is a value at every instant before the end, but perhaps for the first.
+    /// Whether there is a value at every instant before the end.
     pub(super) fn is_gapless(&self) -> bool {
         match self {
             Self::Natives(_) | Self::Void(_) | Self::Stale(_) => false,
+            Self::Line(line) => !line.left_open,
             Self::Table(table) => table.is_gapless(),
             // Where the longest of a sum goes on alone it is still a value.
             _ => self.children().iter().all(|node| node.is_gapless()),

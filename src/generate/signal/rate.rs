@@ -38,10 +38,21 @@ pub(super) fn integrable(node: Node, interval_ms: i64) -> Result<Node, String> {
     };
     match node {
         Node::Natives(_) => Err("a native histogram is no rate".to_owned()),
-        Node::Stairs(stairs) if stairs.count <= N_CELLS_MAX => {
+        Node::Stairs(stairs) => {
+            let (least, greatest) = stairs.bounds();
+            if !(least.is_finite() && greatest.is_finite()) {
+                return Err(format!("{greatest} is no rate"));
+            }
+            if stairs.count > N_CELLS_MAX {
+                return Ok(Node::Stairs(stairs));
+            }
             let values = (0..stairs.count).map(|i| Some(stairs.value(i))).collect();
             Ok(Node::Table(Table::new(values, stairs.width_ms, false)))
         }
+        Node::Table(table) => match table.first_odd() {
+            Some(value) => Err(format!("{value} is no rate")),
+            None => Ok(Node::Table(table)),
+        },
         Node::Join(join) => Ok(Join::of(all(join.parts().cloned().collect())?)),
         Node::Loop(looped) => {
             let Looped { node, pass_ms, times } = *looped;

@@ -211,13 +211,37 @@ impl Tangent {
     }
 
     pub(super) fn integral(&self, u: i64) -> f64 {
-        let phase = u % self.period_ms;
-        // Up to the pole; beyond it the same is taken back.
-        let angle = PI * share(phase.min(self.period_ms - phase), self.period_ms);
-        let limit = libm::atan(self.clamp);
-        let free = angle.min(limit);
-        let area = -libm::log(libm::cos(free)) + self.clamp * (angle - limit).max(0.0);
-        self.mean * float(u) + self.amplitude * (area * float(self.period_ms) / PI)
+        let (periods, phase) = (u / self.period_ms, u % self.period_ms);
+        let whole = self.mean * float(self.period_ms);
+        // Turned round in time, a falling tangent is a rising one.
+        let begun = if self.amplitude >= 0.0 {
+            self.rising(phase)
+        } else {
+            whole - self.rising(self.period_ms - phase)
+        };
+        float(periods).mul_add(whole, begun)
+    }
+
+    /// From the beginning of a period, for an amplitude of the other sign where that is negative.
+    fn rising(&self, phase: i64) -> f64 {
+        let (clamp, limit) = (self.clamp, libm::atan(self.clamp));
+        let scale = self.amplitude.abs() * (float(self.period_ms) / PI);
+        let base = self.mean - self.amplitude.abs() * clamp;
+        // What is left of the tangent where it is clamped from above, and from below.
+        let missing = |z: f64| {
+            let half = libm::sin(z / 2.0);
+            clamp * z - libm::log1p(clamp * libm::sin(z) - 2.0 * half * half)
+        };
+        if 2 * phase <= self.period_ms {
+            let x = PI * share(phase, self.period_ms);
+            let free = -libm::log(libm::cos(x.min(limit))) + clamp * (x - limit).max(0.0);
+            base * float(phase) + scale * (clamp * x + free)
+        } else {
+            let left = self.period_ms - phase;
+            let y = PI * share(left, self.period_ms);
+            let below = missing(limit) - missing((limit - y).max(0.0));
+            self.mean * float(self.period_ms) - (base * float(left) + scale * below)
+        }
     }
 }
 

@@ -33,6 +33,11 @@ impl Table {
         self.values.iter().all(Option::is_some)
     }
 
+    /// The first value that is no finite number.
+    pub(super) fn first_odd(&self) -> Option<f64> {
+        self.values.iter().copied().flatten().find(|value| !value.is_finite())
+    }
+
     pub(super) fn bounds(&self) -> (f64, f64) {
         let values = self.values.iter().flatten();
         values
