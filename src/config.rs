@@ -10,6 +10,7 @@
 mod decode;
 mod error;
 pub mod file;
+pub mod generate;
 mod nearest;
 mod node;
 mod relabel;

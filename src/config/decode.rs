@@ -29,6 +29,13 @@ impl Path {
     }
 }
 
+impl From<&str> for Path {
+    /// A path as somebody else spelt it.
+    fn from(path: &str) -> Self {
+        Self(path.to_owned())
+    }
+}
+
 /// What has been found so far in one file.
 #[derive(Debug)]
 pub(super) struct Report {

@@ -43,6 +43,16 @@ impl fmt::Display for Finding {
     }
 }
 
+impl Finding {
+    /// The same without the place, for what stands in no file: path, message, remedy.
+    pub fn without_place(&self) -> String {
+        let Self { path, message, remedy, .. } = self;
+        let colon = if path.is_empty() { "" } else { ": " };
+        let remedy = remedy.as_ref().map(|remedy| format!(", {remedy}")).unwrap_or_default();
+        format!("{path}{colon}{message}{remedy}")
+    }
+}
+
 /// Everything that is wrong with a file, in the order of its lines. Displays as one line each.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigErrors {

@@ -42,6 +42,16 @@ impl Node {
         Self { at, kind: Kind::Scalar(scalar), n_nodes: 1, depth: 1 }
     }
 
+    /// A node made by other means than reading text.
+    pub(super) fn made(at: Position, kind: Kind) -> Self {
+        let (n_nodes, depth) = match &kind {
+            Kind::Scalar(_) => (1, 1),
+            Kind::List(items) => extent(items.iter()),
+            Kind::Map(pairs) => extent(pairs.iter().flat_map(|(key, value)| [key, value])),
+        };
+        Self { at, kind, n_nodes, depth }
+    }
+
     /// The scalar it is, if it is one.
     pub(super) fn as_scalar(&self) -> Option<&Scalar> {
         match &self.kind {
@@ -176,8 +186,7 @@ impl Builder<'_> {
 
     fn end(&mut self) -> Result<(), Fault> {
         let Some(Open { at, anchor, children, is_map }) = self.open.pop() else { return Ok(()) };
-        let n_nodes = 1 + children.iter().map(|node| node.n_nodes).sum::<usize>();
-        let depth = 1 + children.iter().map(|node| node.depth).max().unwrap_or(0);
+        let (n_nodes, depth) = extent(children.iter());
         let kind = if is_map { Kind::Map(pairs(children)) } else { Kind::List(children) };
         self.add(Node { at, kind, n_nodes, depth }, anchor, at)
     }
@@ -227,6 +236,13 @@ impl Builder<'_> {
         }
         Ok(())
     }
+}
+
+/// The number of nodes and the depth of a node with these below it.
+fn extent<'n>(children: impl Iterator<Item = &'n Node>) -> (usize, usize) {
+    children.fold((1, 1), |(n_nodes, depth), child| {
+        (n_nodes + child.n_nodes, depth.max(child.depth + 1))
+    })
 }
 
 fn check_depth(depth: usize, at: Position) -> Result<(), Fault> {

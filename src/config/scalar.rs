@@ -99,6 +99,41 @@ impl Scalar {
     }
 }
 
+impl Scalar {
+    /// The number, where any is wanted: infinities and NaN included, as YAML writes them.
+    ///
+    /// # Errors
+    /// It is not a number.
+    pub(super) fn float(&self) -> Result<f64, String> {
+        let is_number = self.tag() == "!!int" || self.tag() == "!!float";
+        let value = match number(&self.text).filter(|_| is_number) {
+            #[expect(clippy::cast_precision_loss, reason = "the nearest double is meant")]
+            Some(Number::Whole(number)) => Some(number as f64),
+            Some(Number::Float(number)) => Some(number),
+            Some(Number::Negative) => self.signed().map(
+                #[expect(clippy::cast_precision_loss, reason = "the nearest double is meant")]
+                |number| number as f64,
+            ),
+            None => None,
+        };
+        value.ok_or_else(|| {
+            format!("cannot unmarshal {} `{}` into float64", self.tag(), cut(&self.text))
+        })
+    }
+
+    /// The number, if it is a whole one that fits into 64 bits with a sign.
+    pub(super) fn signed(&self) -> Option<i64> {
+        if self.tag() != "!!int" {
+            return None;
+        }
+        let plain = self.text.replace('_', "");
+        match plain.strip_prefix('-') {
+            Some(digits) => 0_i64.checked_sub_unsigned(whole(digits)?),
+            None => i64::try_from(whole(plain.strip_prefix('+').unwrap_or(&plain))?).ok(),
+        }
+    }
+}
+
 /// At most about a hundred bytes of a bad value.
 pub(super) fn cut(text: &str) -> String {
     const CHARS_MAX: usize = 100;

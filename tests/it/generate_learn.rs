@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use weir::config::generate::Document;
 use weir::generate::generator::{Generator, Limits};
 use weir::generate::learn::{Learned, learn};
 use weir::model::{Format, MetricType, Span};
@@ -95,6 +96,11 @@ fn check(path: &PathBuf, format: Format) -> Option<usize> {
     let text = std::fs::read(path).unwrap();
     let learned = learn(&text, None, format).ok()?;
     let again = page(&learned, format);
+    // The file that is written says the same as what was learned.
+    let no_files = |path: &str| Err(format!("{path} is not there"));
+    let (_, spec) = Document::read("learned", &learned.yaml(0), &[], &no_files)
+        .unwrap_or_else(|errors| panic!("{}: {errors}", path.display()));
+    assert!(spec == learned.spec, "{}", path.display());
     let (before, after) = (read(&text, format), read(&again, format));
     let (shape, shape_after) = (before.shape(format), after.shape(format));
     for (name, expect) in &shape {

@@ -10,6 +10,7 @@ mod exposition;
 mod gate;
 mod generate_invalid;
 mod generate_learn;
+mod generate_presets;
 mod lint;
 mod nginx;
 #[path = "../../benches/support/nginx.rs"]

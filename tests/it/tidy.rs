@@ -32,7 +32,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("disk", &["buffer"]),                       // the real directory of a queue
     // 3: composition
     // its values are the settings of what it configures
-    ("config", &["model", "relabel", "aggregate", "http", "source", "discovery", "telemetry"]),
+    (
+        "config",
+        &["model", "relabel", "aggregate", "generate", "http", "source", "discovery", "telemetry"],
+    ),
     ("app", &EVERYTHING_BELOW_APP),
     ("cli", &["model", "discovery", "config", "app", "telemetry"]),
     ("main", &["app", "cli", "telemetry"]),
