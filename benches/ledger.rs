@@ -35,7 +35,7 @@ fn engine() -> Engine {
     });
     let config =
         EngineConfig { n_outputs: 1, limits, policy: MergePolicy::Typed, counters: Counters::Raw };
-    let mut engine = Engine::new(config, key);
+    let mut engine = Engine::new(&config, key);
     engine.add_target(&TargetConfig::new(vec![Rules::new(vec![rule])]));
     engine
 }

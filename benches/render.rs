@@ -37,7 +37,7 @@ fn snapshot(text: &[u8]) -> Arc<Snapshot> {
     });
     let config =
         EngineConfig { n_outputs: 1, limits, policy: MergePolicy::Typed, counters: Counters::Raw };
-    let mut engine = Engine::new(config, key);
+    let mut engine = Engine::new(&config, key);
     engine.add_target(&TargetConfig::new(vec![Rules::default()]));
     let mut reader = engine.reader(0, Format::Text);
     reader.push(text).expect("a valid body");

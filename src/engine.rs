@@ -40,7 +40,7 @@ impl TargetConfig {
 }
 
 /// What an engine does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EngineConfig {
     /// How many outputs there are; the main one is the first.
     pub n_outputs: usize,
@@ -85,7 +85,7 @@ fn write(table: &SharedTable) -> RwLockWriteGuard<'_, Table> {
 
 impl Engine {
     /// An engine without targets. The key must be secret; see [`FingerprintKey`].
-    pub fn new(config: EngineConfig, key: FingerprintKey) -> Self {
+    pub fn new(config: &EngineConfig, key: FingerprintKey) -> Self {
         let table = |_| Arc::new(RwLock::new(Table::new(config.policy, config.counters)));
         Self {
             key: Arc::new(key),

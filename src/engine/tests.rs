@@ -27,7 +27,7 @@ fn engine(rules: Vec<Rules>, policy: MergePolicy) -> Engine {
     });
     let n_outputs = rules.len();
     let config = EngineConfig { n_outputs, limits: LIMITS, policy, counters: Counters::Raw };
-    let mut engine = Engine::new(config, key);
+    let mut engine = Engine::new(&config, key);
     engine.add_target(&TargetConfig::new(rules));
     engine
 }
@@ -497,7 +497,7 @@ fn rules_see_labels_of_the_target_which_vanish() {
     let limits = LIMITS;
     let (policy, counters) = (MergePolicy::Typed, Counters::Raw);
     let mut engine = Engine::new(
-        EngineConfig { n_outputs: 2, limits, policy, counters },
+        &EngineConfig { n_outputs: 2, limits, policy, counters },
         FingerprintKey::new(|| 1),
     );
     for (number, instance) in ["a:1", "b:1"].into_iter().enumerate() {

@@ -16,7 +16,7 @@ fn engine() -> Engine {
     let limits = ReadLimits { line_bytes_max: 1 << 20, series_max: 1 << 30, labels_max: 128 };
     let config =
         EngineConfig { n_outputs: 1, limits, policy: MergePolicy::Typed, counters: Counters::Raw };
-    let mut engine = Engine::new(config, FingerprintKey::new(|| 11));
+    let mut engine = Engine::new(&config, FingerprintKey::new(|| 11));
     engine.add_target(&TargetConfig::new(vec![Rules::default()]));
     engine
 }

@@ -25,7 +25,7 @@ fn engine() -> Engine {
         state
     });
     let (policy, counters) = (MergePolicy::Sum, Counters::Raw);
-    let mut engine = Engine::new(EngineConfig { n_outputs: 1, limits, policy, counters }, key);
+    let mut engine = Engine::new(&EngineConfig { n_outputs: 1, limits, policy, counters }, key);
     engine.add_target(&TargetConfig::new(vec![Rules::default()]));
     engine
 }

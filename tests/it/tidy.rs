@@ -22,7 +22,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("buffer", &[]),
     // judges texts as promtool does, changes labels as scraping does
     ("push", &["model", "parse", "relabel", "lint"]),
-    ("generate", &["model"]),
     ("generate", &["model", "parse"]),
     // 2: edges
     ("telemetry", &["model"]),
@@ -41,7 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "telemetry"]),
 ];
 
-const EVERYTHING_BELOW_APP: [&str; 18] = [
+const EVERYTHING_BELOW_APP: [&str; 19] = [
     "model",
     "parse",
     "relabel",
@@ -55,6 +54,7 @@ const EVERYTHING_BELOW_APP: [&str; 18] = [
     "buffer",
     "disk",
     "push",
+    "generate",
     "telemetry",
     "http",
     "source",

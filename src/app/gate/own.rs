@@ -29,7 +29,7 @@ pub(super) fn snapshot(
         policy: MergePolicy::Typed,
         counters: Counters::Raw,
     };
-    let mut engine = Engine::new(config, FingerprintKey::new(random));
+    let mut engine = Engine::new(&config, FingerprintKey::new(random));
     let target = engine.add_target(&TargetConfig::new(vec![Rules::default()]));
     let mut reader = engine.reader(target, Format::OpenMetrics);
     reader.push(document.as_bytes())?;

@@ -94,7 +94,7 @@ impl ScrapePlan {
         let (limits, policy) = (self.limits, self.policy);
         let (n_outputs, counters) = (self.outputs.len(), Counters::Raw);
         let config = EngineConfig { n_outputs, limits, policy, counters };
-        let mut engine = Engine::new(config, FingerprintKey::new(random));
+        let mut engine = Engine::new(&config, FingerprintKey::new(random));
         let rules = self.outputs.iter().map(|(_, set)| set.rules.clone()).collect();
         engine.add_target(&TargetConfig::new(rules));
         engine

@@ -27,7 +27,7 @@ impl Gate {
         let counters = Counters::ResetSafe;
         let policy = MergePolicy::Typed;
         let config = EngineConfig { n_outputs: 1, limits: LIMITS, policy, counters };
-        let mut engine = Engine::new(config, key);
+        let mut engine = Engine::new(&config, key);
         for _ in 0..n_targets {
             engine.add_target(&TargetConfig::new(vec![labeldrop("pod")]));
         }
