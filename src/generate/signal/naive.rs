@@ -10,6 +10,7 @@ use crate::generate::spec::SignalSpec;
 pub(super) const INTERVAL_MS: i64 = 1000;
 
 /// What a signal shows `u` milliseconds after its beginning.
+#[expect(clippy::too_many_lines, reason = "one arm a signal, as the definition reads")]
 pub(super) fn at(spec: &SignalSpec, u: i64) -> Reading {
     if u < 0 {
         return Reading::Missing;
@@ -71,10 +72,12 @@ pub(super) fn at(spec: &SignalSpec, u: i64) -> Reading {
             let mut before = Reading::Missing;
             for spec in specs {
                 let reading = at(spec, u - begin);
-                if u == begin && reading == Reading::Missing && is_open(spec) {
-                    if let Reading::Value(_) = before {
-                        return before;
-                    }
+                if u == begin
+                    && reading == Reading::Missing
+                    && is_open(spec)
+                    && let Reading::Value(_) = before
+                {
+                    return before;
                 }
                 let Some(length) = length(spec) else { return reading };
                 if u - begin < length {

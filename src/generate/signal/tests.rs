@@ -42,7 +42,7 @@ fn periodic() -> impl Strategy<Value = PeriodicSpec> {
 fn even(period: Extent) -> Extent {
     match period {
         Extent::Duration(ms) => Extent::Duration(ms / 2 * 2),
-        points => points,
+        points @ Extent::Points(_) => points,
     }
 }
 
