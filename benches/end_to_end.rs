@@ -4,30 +4,36 @@
 //! all variants see the same machine; medians of the rounds are compared. Results are asserted
 //! before anything is printed. The table goes to standard output and to `benches/results`.
 //!
+//! The body is that of the preset `ingress-nginx`, of two instants in turn; `weir generate` itself
+//! is measured too, while it serves the same bytes.
+//!
 //! `make bench-e2e`; `WEIR_BENCH_BIN` names another build of weir, `WEIR_BENCH_INGRESSES` another
-//! size (1000 is 720,000 samples), `WEIR_BENCH_ROUNDS` another number of rounds.
+//! size (1000 is 720,000 buckets, 840,000 samples), `WEIR_BENCH_ROUNDS` another number of rounds.
 #![expect(clippy::print_stdout, reason = "the table is the result")]
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a bench, not weir")]
 
 #[path = "support/body_server.rs"]
 mod body_server;
-#[path = "support/nginx.rs"]
-mod nginx;
+#[path = "support/preset.rs"]
+mod preset;
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/report.rs"]
 mod report;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nginx::Body;
 use process::CpuTime;
 use report::{Case, Report, Run};
 
-const SEED: u64 = 1;
+/// The instants of the two bodies, a scrape apart.
+const TIMES_MS: [i64; 2] = [1_767_229_200_000, 1_767_229_215_000];
+const PRESET: &str = "ingress-nginx";
+/// Label sets that become one when `path` is dropped.
+const N_PATHS: usize = 10;
 const FOLD: &str = "metric_relabel_configs: [{action: labeldrop, regex: path}]";
 
 fn main() {
@@ -42,10 +48,15 @@ fn main() {
     }
 }
 
-/// The body server: two scrapes in turn, the same series with other values.
+/// The two bodies: the same series with other values.
+fn bodies(n_ingresses: usize) -> [Vec<u8>; 2] {
+    let generator = preset::preset(PRESET, &[("ingresses", n_ingresses), ("paths", N_PATHS)]);
+    TIMES_MS.map(|time_ms| preset::page(&generator, time_ms))
+}
+
+/// The body server: two scrapes in turn.
 fn serve(n_ingresses: usize) {
-    let body = Body::new(n_ingresses, SEED);
-    let bodies = vec![body.bytes(), body.scrape_no(1).bytes()];
+    let bodies = bodies(n_ingresses).to_vec();
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     println!("{}", listener.local_addr().expect("it is bound"));
     body_server::serve(&listener, bodies).expect("accepting works");
@@ -109,6 +120,9 @@ fn bench() {
 struct Bench {
     weir: String,
     server: Process,
+    /// `weir generate`, which shows the first of the two instants.
+    generator: Process,
+    first: Vec<u8>,
     n_series: usize,
     n_folded: usize,
     /// The sums of all `_count` of the two scrapes.
@@ -116,16 +130,21 @@ struct Bench {
 }
 
 impl Bench {
-    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     fn start(weir: String, n_ingresses: usize) -> Self {
-        let body = Body::new(n_ingresses, SEED);
-        let totals = [body.total_count() as f64, body.clone().scrape_no(1).total_count() as f64];
+        let bodies = bodies(n_ingresses);
+        let [(n_series, first), (n_later, later)] = [sums(&bodies[0]), sums(&bodies[1])];
+        assert_eq!(n_series, n_later, "series of the two scrapes");
+        assert!(later > first, "counters have risen");
+        let generator = Process::start_generator(&weir, n_ingresses);
+        let [first_body, _] = bodies;
         Self {
             weir,
             server: Process::start_server(n_ingresses),
-            n_series: body.n_series(),
-            n_folded: body.n_series_folded(),
-            totals,
+            generator,
+            first: first_body,
+            n_series,
+            n_folded: n_series / N_PATHS,
+            totals: [first, later],
         }
     }
 
@@ -137,6 +156,8 @@ impl Bench {
         let mut gzip = Case::new("weir, warm, gzip out", "≤ 2.3 × wall");
         let mut cold = Case::new("weir, first scrape", "≤ 4 × wall");
         let mut through = Case::new("weir, no rules", "≤ 4 × wall, memory ≤ 1.5 × body");
+        let mut generate = Case::new("weir generate", "≤ 1.3 × wall, ≤ 32 MiB");
+        assert_eq!(self.generated(), self.first.len(), "bytes generated");
 
         let gates = [
             Process::start_gate(&self.weir, &self.server.address, "/metrics", FOLD),
@@ -155,6 +176,7 @@ impl Bench {
             chunked.add(self.scrape(&gates[1], "", self.n_folded));
             gzip.add(self.scrape(&gates[2], "Accept-Encoding: gzip\\r\\n", self.n_folded));
             through.add(self.scrape(&gates[3], "", self.n_series));
+            generate.add(self.generate());
             let fresh = Process::start_gate(&self.weir, &self.server.address, "/metrics", FOLD);
             cold.add(self.scrape(&fresh, "", self.n_folded));
             // The first scrape was before the rounds: this is after the third.
@@ -165,6 +187,7 @@ impl Bench {
                 {
                     case.peak_mib = Some(process::peak_memory_mib(gate.child.id()));
                 }
+                generate.peak_mib = Some(process::peak_memory_mib(self.generator.child.id()));
                 println!("body of {body_bytes} bytes, {} samples", self.n_series);
             }
         }
@@ -175,7 +198,7 @@ impl Bench {
             n_series: self.n_series,
             n_folded: self.n_folded,
             groups: vec![
-                (plain, vec![warm, gzip, cold, through, analyze]),
+                (plain, vec![warm, gzip, cold, through, analyze, generate]),
                 (plain_chunked, vec![chunked]),
             ],
         }
@@ -183,6 +206,26 @@ impl Bench {
 
     fn download(&self, path: &str) -> Run {
         self_command(&["download", &self.server.address, path]).0
+    }
+
+    /// One page of `weir generate`, downloaded to nowhere.
+    fn generate(&self) -> Run {
+        let pid = self.generator.child.id().to_string();
+        let cpu = CpuTime::of(&pid);
+        let (mut run, _, _) = self_command(&["download", &self.generator.address, "/metrics"]);
+        run.cpu_ms = CpuTime::of(&pid).ms_since(&cpu);
+        run
+    }
+
+    /// How many bytes `weir generate` serves; the bytes are those of the body.
+    fn generated(&self) -> usize {
+        let mut sent = Vec::with_capacity(300 << 20);
+        let take = |bytes: &[u8]| sent.extend_from_slice(bytes);
+        let address = &self.generator.address;
+        let head = body_server::download(address, "/metrics", "", take).expect("it answers");
+        let body = if head.chunked { body_server::without_chunks(&sent) } else { sent };
+        assert!(body == self.first, "what is served is what is made");
+        body.len()
     }
 
     /// One `GET /metrics`, with what it cost the gate.
@@ -199,8 +242,7 @@ impl Bench {
     fn analyze(&self, n_rounds: usize) -> Case {
         let mut case = Case::new("weir analyze FILE", "≤ 400 ms");
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        let n_ingresses = self.n_series / nginx::N_PER_INGRESS;
-        Body::new(n_ingresses, SEED).write_to(&mut file.as_file()).expect("it takes the body");
+        file.as_file().write_all(&self.first).expect("it takes the body");
         for _ in 0..n_rounds {
             let (began, cpu) = (Instant::now(), process::children_cpu_ms());
             let output =
@@ -251,23 +293,35 @@ impl Process {
     }
 
     fn start_gate(weir: &str, server: &str, path: &str, rules: &str) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        let address = free.local_addr().expect("it is bound").to_string();
-        drop(free);
         let mut command = Command::new(weir);
         command.args(["--upstream", &format!("http://{server}{path}")]);
-        command.args(["--listen-address", &address, "--log-level", "warn"]);
         if !rules.is_empty() {
             command.args(["--relabel", rules]);
         }
-        let child = command.spawn().expect("the gate starts");
-        let gate = Self { child, address, folds: !rules.is_empty() };
+        Self::start(command, !rules.is_empty())
+    }
+
+    fn start_generator(weir: &str, n_ingresses: usize) -> Self {
+        let mut command = Command::new(weir);
+        command.args(["generate", "--preset", PRESET, "--set", &format!("paths={N_PATHS}")]);
+        command.args(["--set", &format!("ingresses={n_ingresses}")]);
+        command.args(["--at", &format!("{}", TIMES_MS[0] / 1000)]);
+        Self::start(command, false)
+    }
+
+    fn start(mut command: Command, folds: bool) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let address = free.local_addr().expect("it is bound").to_string();
+        drop(free);
+        command.args(["--listen-address", &address, "--log-level", "warn"]);
+        let child = command.spawn().expect("weir starts");
+        let process = Self { child, address, folds };
         let began = Instant::now();
-        while TcpStream::connect(&gate.address).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(10), "the gate does not listen");
+        while TcpStream::connect(&process.address).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(10), "weir does not listen");
             std::thread::sleep(Duration::from_millis(2));
         }
-        gate
+        process
     }
 }
 

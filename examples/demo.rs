@@ -1,19 +1,21 @@
-//! What weir does, shown on the exposition of an ingress-nginx controller: `make run`.
+//! `make run`: weir on an example, from beginning to end.
 //!
-//! Starts the weir executable beside this one as the gate in front of a file, asks it as
-//! Prometheus would, compares what went in with what came out, and leaves the gate running until
-//! Ctrl-C. Where there is no terminal it ends the gate, checks that it ended well, and returns.
+//! Starts `weir generate` with the ingress-nginx preset in the place of a controller and the release
+//! binary's gate in front of it, asks that as Prometheus would, compares what went in with what came
+//! out, and leaves both running until Ctrl-C. Where there is no terminal it ends both, checks that
+//! they ended well, and returns.
 #![expect(clippy::print_stdout, reason = "a demonstration talks to its user")]
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode};
+use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::thread::sleep;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
-const METRICS: &str = "examples/ingress-nginx/metrics.txt";
+/// How the controller is stood in for, and how it would be asked for on the command line.
+const PRESET: [&str; 5] = ["generate", "--preset", "ingress-nginx", "--set", "ingresses=20"];
 const RULES: &str = "examples/ingress-nginx/rules.yaml";
 /// The series shown to the user, before and after.
 const SHOWN: &str = "nginx_ingress_controller_request_duration_seconds_count";
@@ -30,14 +32,41 @@ fn main() -> ExitCode {
 
 fn run() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let address = free_address()?;
-    let mut gate = start_gate(root, &address)?;
-    let outcome = wait_until_ready(&mut gate, &address).and_then(|()| show(&address));
+    let weir = weir(root);
+    let source = free_address(9001)?;
+    let mut controller = start(&weir, root, &PRESET, &source)?;
+    let outcome =
+        wait_until_ready(&mut controller, &source).and_then(|()| gate(&weir, root, &source));
+    if let Ok(Ended::ByKeyboard) = outcome {
+        // Ctrl-C reached it too; a second signal would be one too many.
+        return well(controller.wait()?);
+    }
+    let ended = stop(&mut controller);
+    outcome.map(|_| ()).and(ended)
+}
+
+/// Who ended the gate.
+enum Ended {
+    ByKeyboard,
+    ByThis,
+}
+
+/// The gate in front of what stands in for the controller.
+fn gate(weir: &Path, root: &Path, source: &str) -> io::Result<Ended> {
+    let address = free_address(8080)?;
+    let upstream = format!("http://{source}/metrics");
+    let flags = ["--upstream", &upstream, "--relabel-file", RULES];
+    let mut gate = start(weir, root, &flags, &address)?;
+    let outcome = wait_until_ready(&mut gate, &address).and_then(|()| show(&address, source));
     if outcome.is_ok() && io::stdin().is_terminal() && io::stdout().is_terminal() {
-        return go_on(&mut gate, &address);
+        go_on(&mut gate, &address)?;
+        return Ok(Ended::ByKeyboard);
     }
     let ended = stop(&mut gate);
-    outcome.and(ended)
+    if outcome.is_ok() && ended.is_ok() {
+        println!("\nNo terminal, so the gate was ended again.");
+    }
+    outcome.and(ended).map(|()| Ended::ByThis)
 }
 
 /// Leave the gate running until Ctrl-C, which reaches the gate as well as this.
@@ -47,20 +76,17 @@ fn go_on(gate: &mut Child, address: &str) -> io::Result<()> {
     // From here on Ctrl-C does not end this program, which thus sees how the gate ends.
     let _interrupts = signal(SignalKind::interrupt())?;
     println!("\nThe gate goes on at http://{address}/ until Ctrl-C.");
-    let status = gate.wait()?;
-    if status.success() {
-        println!("\nThe gate has ended.");
-        return Ok(());
-    }
-    Err(io::Error::other(format!("the gate did not end well: {status}")))
+    well(gate.wait()?)?;
+    println!("\nThe gate has ended.");
+    Ok(())
 }
 
-fn show(address: &str) -> io::Result<()> {
+fn show(address: &str, source: &str) -> io::Result<()> {
     let before = get(address, "/source")?;
     let after = get(address, "/metrics")?;
     let requests = get(address, "/metrics/requests")?;
 
-    println!("An ingress-nginx controller says ({METRICS}):\n");
+    println!("An ingress-nginx controller says (it is `weir {}`):\n", PRESET.join(" "));
     print_some(&before, 4);
     println!("\nweir, told to drop the label `path` and the Go runtime ({RULES}), lets through:\n");
     print_some(&after, 3);
@@ -76,7 +102,8 @@ fn show(address: &str) -> io::Result<()> {
         "\nTo try next (weir is target/release/weir):\n\
          \x20 curl http://{address}/metrics                the same again, as often as you like\n\
          \x20 curl http://{address}/-/metrics              what weir says of itself\n\
-         \x20 weir analyze {METRICS}\n\
+         \x20 curl http://{source}/                       what made the metrics, and can be changed\n\
+         \x20 weir analyze http://{source}/metrics\n\
          \x20                                               which metric and which label costs most\n\
          \x20 weir explain --relabel-file {RULES} 'go_threads{{a=\"b\"}}'\n\
          \x20                                               which rule does what to a series\n\
@@ -103,47 +130,53 @@ fn n_series(body: &str) -> usize {
     body.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count()
 }
 
-/// Port 8080 if it is free, any other if not.
-fn free_address() -> io::Result<String> {
+/// This port of loopback if it is free, any other if not.
+fn free_address(port: u16) -> io::Result<String> {
     let listener =
-        TcpListener::bind("127.0.0.1:8080").or_else(|_| TcpListener::bind("127.0.0.1:0"))?;
+        TcpListener::bind(("127.0.0.1", port)).or_else(|_| TcpListener::bind(("127.0.0.1", 0)))?;
     Ok(listener.local_addr()?.to_string())
 }
 
-fn start_gate(root: &Path, address: &str) -> io::Result<Child> {
-    let this = std::env::current_exe()?;
+/// The binary that was built with this example.
+fn weir(root: &Path) -> PathBuf {
+    let this = std::env::current_exe().unwrap_or_default();
     let folder = this.parent().and_then(Path::parent).unwrap_or(root);
-    let weir: PathBuf = folder.join("weir");
-    Command::new(&weir)
+    folder.join("weir")
+}
+
+fn start(weir: &Path, root: &Path, flags: &[&str], address: &str) -> io::Result<Child> {
+    Command::new(weir)
         .current_dir(root)
-        .args(["--upstream", &format!("file:{METRICS}"), "--relabel-file", RULES])
+        .args(flags)
         .args(["--listen-address", address, "--log-level", "warn"])
         .spawn()
         .map_err(|e| io::Error::other(format!("{}: {e}; run `make build` first", weir.display())))
 }
 
-fn wait_until_ready(gate: &mut Child, address: &str) -> io::Result<()> {
+fn wait_until_ready(child: &mut Child, address: &str) -> io::Result<()> {
     for _ in 0..500 {
         if TcpStream::connect(address).is_ok() {
             return Ok(());
         }
-        if let Some(status) = gate.try_wait()? {
-            return Err(io::Error::other(format!("the gate ended: {status}")));
+        if let Some(status) = child.try_wait()? {
+            return Err(io::Error::other(format!("weir ended: {status}")));
         }
         sleep(Duration::from_millis(20));
     }
-    Err(io::Error::other("the gate does not listen"))
+    Err(io::Error::other("weir does not listen"))
 }
 
-/// End the gate as an orchestrator would, with SIGTERM, and see that it drains and exits 0.
-fn stop(gate: &mut Child) -> io::Result<()> {
-    Command::new("kill").args(["-TERM", &gate.id().to_string()]).status()?;
-    let status = gate.wait()?;
+/// End it as an orchestrator would, with SIGTERM, and see that it drains and exits 0.
+fn stop(child: &mut Child) -> io::Result<()> {
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
+    well(child.wait()?)
+}
+
+fn well(status: ExitStatus) -> io::Result<()> {
     if status.success() {
-        println!("\nNo terminal, so the gate was ended again.");
         return Ok(());
     }
-    Err(io::Error::other(format!("the gate did not end well: {status}")))
+    Err(io::Error::other(format!("weir did not end well: {status}")))
 }
 
 /// One request; the body of a 200.

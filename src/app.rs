@@ -7,6 +7,7 @@ pub mod exit;
 pub mod explain;
 pub mod fetch;
 pub mod gate;
+pub mod generate;
 pub mod lint;
 pub mod options;
 mod reload;

@@ -4,6 +4,7 @@
 //! Only what clap needs is here; what the values mean is `app`'s.
 #![expect(clippy::doc_markdown, reason = "doc comments are the help text")]
 
+pub mod generate;
 mod lint;
 mod values;
 
@@ -57,6 +58,8 @@ pub enum Command {
     Explain(ExplainFlags),
     /// Find what is wrong, or against a convention, in an exposition, as promtool check metrics does
     Lint(LintFlags),
+    /// Generate metrics: counters that reset, pods that come and go, a million series on a laptop
+    Generate(Box<generate::GenerateFlags>),
 }
 
 /// Flags of `weir analyze`.

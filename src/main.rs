@@ -7,7 +7,7 @@ use weir::app::exit::Exit;
 use weir::app::options::Options;
 use weir::app::serve::Failure;
 use weir::app::{analyze, check, explain, fetch, lint, options, serve};
-use weir::cli::{AnalyzeFlags, Cli, Command, GateFlags, LintFlags};
+use weir::cli::{AnalyzeFlags, Cli, Command, GateFlags, LintFlags, generate};
 use weir::telemetry::log::LogFormat;
 use weir::telemetry::{log, panic};
 
@@ -29,6 +29,11 @@ fn main() -> ExitCode {
             explain::run(&flags.into(), io::stdin().lock(), &mut out, &mut err)
         }
         Some(Command::Lint(flags)) => run_lint(flags, &mut out, &mut err),
+        Some(Command::Generate(flags)) => {
+            log::init(flags.log_format.into(), &flags.log_level);
+            panic::install_hook();
+            generate::run(*flags, &mut out, &mut err)
+        }
         None if cli.gate.names_a_file() => {
             let analyze = cli.gate.into_analyze_options();
             let fetch = |_: &str| Err(io::ErrorKind::Unsupported.into());

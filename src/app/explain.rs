@@ -204,7 +204,7 @@ fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
 ///
 /// A series without a metric name, or with `__name__` among its labels, is read too: rules see
 /// such label sets, expositions have none.
-fn parse_series(text: &str) -> Result<LabelSet, String> {
+pub(super) fn parse_series(text: &str) -> Result<LabelSet, String> {
     let text = text.trim();
     if text.is_empty() {
         return Err("it is empty".to_owned());

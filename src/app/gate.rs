@@ -18,7 +18,7 @@
 mod analyze;
 mod expose;
 mod flight;
-mod own;
+pub(super) mod own;
 mod page;
 mod route;
 mod scrapes;
@@ -403,7 +403,7 @@ impl Gate {
             Route::Ready => Ok(self.ready()),
             // Answered before, as it is the one that is no GET.
             Route::Reload => Err(Problem::NotFound),
-            Route::OwnMetrics => self.own_metrics(request),
+            Route::OwnMetrics => own::answer(&self.metrics, self.random, request.headers()),
         }
     }
 
@@ -422,16 +422,6 @@ impl Gate {
             Route::Ready => Ok(self.ready()),
             Route::Reload => Err(Problem::NotFound),
         }
-    }
-
-    fn own_metrics(&self, request: &Request<Incoming>) -> Result<Response<Body>, Problem> {
-        let read = own::snapshot(&self.metrics.encode(), self.random);
-        let snapshot = read.inspect_err(|error| {
-            let error = error.to_string();
-            tracing::error!(error, "weir's own metrics are malformed, please report this.");
-        });
-        let snapshot = snapshot.ok().flatten().ok_or(Problem::Internal)?;
-        Ok(expose::exposition(snapshot, request.headers(), None))
     }
 
     fn index(&self) -> Response<Body> {

@@ -42,16 +42,21 @@ pub fn gate(options: &Options, config: Config) -> Result<(), Failure> {
     let gate = GateConfig::new(&config, &options.proxies)
         .map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
     options::warn(&config.warnings);
-    let n_workers = std::thread::available_parallelism().map_or(WORKERS_MIN, usize::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(n_workers.max(WORKERS_MIN))
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(Exit::Failure, format!("cannot start threads: {e}")))?;
+    let runtime = runtime()?;
     let done = runtime.block_on(serve(gate, config, options.clone()));
     // What still runs on threads of its own, such as a read of a dead file system, is left behind.
     runtime.shutdown_background();
     done
+}
+
+/// The threads of a serving process.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let n_workers = std::thread::available_parallelism().map_or(WORKERS_MIN, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(n_workers.max(WORKERS_MIN))
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Exit::Failure, format!("cannot start threads: {e}")))
 }
 
 async fn serve(gate: GateConfig, config: Config, options: Options) -> Result<(), Failure> {
@@ -85,7 +90,7 @@ async fn serve(gate: GateConfig, config: Config, options: Options) -> Result<(),
 }
 
 /// Listen on a host's addresses, or on all there are, IPv6 and IPv4 alike.
-async fn bind(host: Option<&str>, port: u16) -> io::Result<TcpListener> {
+pub(super) async fn bind(host: Option<&str>, port: u16) -> io::Result<TcpListener> {
     match host {
         Some(host) => TcpListener::bind((host, port)).await,
         None => match TcpListener::bind(("::", port)).await {
@@ -118,7 +123,7 @@ fn announce(config: &GateConfig, limits: &Limits, listener: &TcpListener) -> io:
 }
 
 /// Counts SIGTERM and SIGINT.
-fn count_signals() -> io::Result<watch::Receiver<usize>> {
+pub(super) fn count_signals() -> io::Result<watch::Receiver<usize>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (count, counted) = watch::channel(0);
@@ -135,7 +140,7 @@ fn count_signals() -> io::Result<watch::Receiver<usize>> {
 }
 
 /// Completes once so many signals have come.
-async fn nth_signal(mut counted: watch::Receiver<usize>, nth: usize) {
+pub(super) async fn nth_signal(mut counted: watch::Receiver<usize>, nth: usize) {
     if counted.wait_for(|n| *n >= nth).await.is_err() {
         std::future::pending::<()>().await;
     }

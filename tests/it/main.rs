@@ -8,6 +8,7 @@ mod corpus;
 mod discovery;
 mod exposition;
 mod gate;
+mod generate_edges;
 mod generate_invalid;
 mod generate_learn;
 mod generate_presets;

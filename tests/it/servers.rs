@@ -6,6 +6,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -84,6 +85,11 @@ impl Server {
         server
     }
 
+    /// Something that listens already, not ended by this.
+    pub(crate) fn at(address: String) -> Self {
+        Self { child: None, address }
+    }
+
     /// Start a node_exporter.
     pub(crate) fn node_exporter(program: PathBuf) -> Self {
         Self::start(Command::new(program).arg("--web.listen-address=127.0.0.1:0"))
@@ -152,6 +158,32 @@ impl Prometheus {
                 .arg("--web.listen-address=127.0.0.1:0"),
         );
         Self { server, _folder: folder }
+    }
+
+    /// Start it on the blocks in `data`, a folder below `folder`, with nothing to scrape.
+    pub(crate) fn on_blocks(program: PathBuf, folder: TempDir, data: &Path) -> Self {
+        let file = folder.path().join("prometheus.yml");
+        std::fs::write(&file, "scrape_configs: []\n").unwrap();
+        let server = Server::start(
+            Command::new(program)
+                .arg(format!("--config.file={}", file.display()))
+                .arg(format!("--storage.tsdb.path={}", data.display()))
+                .arg("--storage.tsdb.retention.time=100y")
+                .arg("--web.listen-address=127.0.0.1:0"),
+        );
+        Self { server, _folder: folder }
+    }
+
+    /// The value of the one series a query gives, at a time or now; waits until it can be asked.
+    pub(crate) fn value(&self, query: &str, time: Option<&str>) -> Option<f64> {
+        let query = weir::http::percent::encode_segment(query);
+        let time = time.map(|time| format!("&time={time}")).unwrap_or_default();
+        let path = format!("query?query={query}{time}");
+        let answer = eventually("Prometheus answers", || {
+            Some(self.api(&path)).filter(|answer| !answer.is_null())
+        });
+        assert_eq!(answer["status"], "success", "{answer}");
+        answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
     }
 
     /// The answer of its API at `/api/v1/…`.

@@ -36,7 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["model", "relabel", "aggregate", "generate", "http", "source", "discovery", "telemetry"],
     ),
     ("app", &EVERYTHING_BELOW_APP),
-    ("cli", &["model", "discovery", "config", "app", "telemetry"]),
+    ("cli", &["model", "generate", "discovery", "config", "app", "telemetry"]),
     ("main", &["app", "cli", "telemetry"]),
 ];
 
@@ -49,6 +49,7 @@ const EVERYTHING_BELOW_APP: [&str; 19] = [
     "ledger",
     "engine",
     "analyze",
+    "generate",
     "lint",
     "wire",
     "buffer",
