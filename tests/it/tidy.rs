@@ -35,12 +35,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "config",
         &["model", "relabel", "aggregate", "generate", "http", "source", "discovery", "telemetry"],
     ),
-    ("app", &EVERYTHING_BELOW_APP),
+    ("app", EVERYTHING_BELOW_APP),
     ("cli", &["model", "generate", "discovery", "config", "app", "telemetry"]),
     ("main", &["app", "cli", "telemetry"]),
 ];
 
-const EVERYTHING_BELOW_APP: [&str; 19] = [
+const EVERYTHING_BELOW_APP: &[&str] = &[
     "model",
     "parse",
     "relabel",
@@ -55,7 +55,6 @@ const EVERYTHING_BELOW_APP: [&str; 19] = [
     "buffer",
     "disk",
     "push",
-    "generate",
     "telemetry",
     "http",
     "source",
