@@ -14,8 +14,9 @@ use std::sync::Arc;
 
 use cpu_time::CpuTime;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use weir::aggregate::choice::Merging;
 use weir::aggregate::family::{FamilyMeta, Metadata};
-use weir::aggregate::merge::{Counters, Held, MergePolicy, Rows, Slots};
+use weir::aggregate::merge::{Held, Rows, Slots};
 use weir::aggregate::series::{NewSeries, SeriesHasher, SeriesText};
 use weir::aggregate::table::Table;
 use weir::model::label::METRIC_NAME;
@@ -73,7 +74,7 @@ fn table(samples: &[(LabelSet, f64)]) -> Table {
     let meta = FamilyMeta { metric_type: Some(MetricType::Histogram), ..FamilyMeta::default() };
     let metadata: Metadata = names.map(|name| (name.into(), meta.clone())).collect();
     assert_eq!(metadata.len(), nginx::N_FAMILIES);
-    let mut table = Table::new(MergePolicy::Typed, Counters::Raw);
+    let mut table = Table::new(Merging::default());
     table.set_metadata(Arc::new(metadata));
     table
 }
@@ -118,7 +119,7 @@ fn merging(c: &mut Criterion<CpuTime>) {
     let slots = intern(&mut table, &key, &samples);
     let values = samples.iter().map(|(_, value)| *value);
     let rows = Committed(slots.into_iter().zip(values).collect());
-    let (snapshot, stats) = table.publish(&rows);
+    let (snapshot, stats) = table.publish(&rows, None);
     assert_eq!(stats.n_series, body.n_series_folded());
     let sum = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>();
     let (merged, all) =
@@ -127,14 +128,14 @@ fn merging(c: &mut Criterion<CpuTime>) {
 
     let mut group = c.benchmark_group("aggregate");
     group.throughput(cpu_time::lines(body.n_series())).sample_size(10);
-    group.bench_function("merge_ten_to_one", |b| b.iter(|| black_box(table.publish(&rows))));
+    group.bench_function("merge_ten_to_one", |b| b.iter(|| black_box(table.publish(&rows, None))));
     let mut single = rows.0.clone();
     single.sort_by_key(|&(slot, _)| slot);
     single.dedup_by_key(|&mut (slot, _)| slot);
     let single = Committed(single);
-    assert_eq!(table.publish(&single).1.n_series, body.n_series_folded());
+    assert_eq!(table.publish(&single, None).1.n_series, body.n_series_folded());
     group.throughput(cpu_time::lines(single.0.len()));
-    group.bench_function("one_row_a_slot", |b| b.iter(|| black_box(table.publish(&single))));
+    group.bench_function("one_row_a_slot", |b| b.iter(|| black_box(table.publish(&single, None))));
     group.finish();
 }
 

@@ -12,6 +12,7 @@ use std::hint::black_box;
 
 use cpu_time::CpuTime;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use weir::aggregate::choice::Merging;
 use weir::aggregate::merge::{Counters, MergePolicy};
 use weir::engine::{Engine, EngineConfig, Published, TargetConfig};
 use weir::ledger::{ReadLimits, ReadStats};
@@ -33,8 +34,15 @@ fn engine() -> Engine {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(7);
         state
     });
-    let config =
-        EngineConfig { n_outputs: 1, limits, policy: MergePolicy::Typed, counters: Counters::Raw };
+    let config = EngineConfig {
+        n_outputs: 1,
+        limits,
+        merging: Merging {
+            policy: MergePolicy::Typed,
+            counters: Counters::Raw,
+            ..Merging::default()
+        },
+    };
     let mut engine = Engine::new(&config, key);
     engine.add_target(&TargetConfig::new(vec![Rules::new(vec![rule])]));
     engine

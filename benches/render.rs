@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use cpu_time::CpuTime;
 use criterion::{Criterion, criterion_group, criterion_main};
+use weir::aggregate::choice::Merging;
 use weir::aggregate::merge::{Counters, MergePolicy};
 use weir::aggregate::snapshot::Snapshot;
 use weir::engine::{Engine, EngineConfig, TargetConfig};
@@ -35,8 +36,15 @@ fn snapshot(text: &[u8]) -> Arc<Snapshot> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(7);
         state
     });
-    let config =
-        EngineConfig { n_outputs: 1, limits, policy: MergePolicy::Typed, counters: Counters::Raw };
+    let config = EngineConfig {
+        n_outputs: 1,
+        limits,
+        merging: Merging {
+            policy: MergePolicy::Typed,
+            counters: Counters::Raw,
+            ..Merging::default()
+        },
+    };
     let mut engine = Engine::new(&config, key);
     engine.add_target(&TargetConfig::new(vec![Rules::default()]));
     let mut reader = engine.reader(0, Format::Text);

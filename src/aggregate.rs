@@ -11,6 +11,7 @@
 //! This module must not know where rows come from, what rules there are, nor what exposition text
 //! looks like beyond the spelling of one label set.
 
+pub mod choice;
 pub mod exact;
 pub mod family;
 pub mod layout;

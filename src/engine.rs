@@ -11,8 +11,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
+use crate::aggregate::choice::Merging;
 use crate::aggregate::family::Metadata;
-use crate::aggregate::merge::{Counters, Held, MergePolicy, Rows, Slots};
+use crate::aggregate::merge::{Counters, Held, Rows, Slots};
 use crate::aggregate::snapshot::Snapshot;
 use crate::aggregate::table::{PublishStats, Table};
 use crate::ledger::{
@@ -47,9 +48,7 @@ pub struct EngineConfig {
     /// Bounds on each body.
     pub limits: ReadLimits,
     /// How rows that feed one series are merged.
-    pub policy: MergePolicy,
-    /// What a counter of several inputs is.
-    pub counters: Counters,
+    pub merging: Merging,
 }
 
 /// One output after a commit.
@@ -86,12 +85,12 @@ fn write(table: &SharedTable) -> RwLockWriteGuard<'_, Table> {
 impl Engine {
     /// An engine without targets. The key must be secret; see [`FingerprintKey`].
     pub fn new(config: &EngineConfig, key: FingerprintKey) -> Self {
-        let table = |_| Arc::new(RwLock::new(Table::new(config.policy, config.counters)));
+        let table = |_| Arc::new(RwLock::new(Table::new(config.merging.clone())));
         Self {
             key: Arc::new(key),
             limits: config.limits,
             outputs: (0..config.n_outputs).map(table).collect(),
-            counters: config.counters,
+            counters: if config.merging.counts() { Counters::ResetSafe } else { Counters::Raw },
             ledgers: Vec::new(),
             rules: Vec::new(),
             free: Vec::new(),
@@ -173,9 +172,11 @@ impl Engine {
     /// Merge what is committed: one snapshot an output, in the order of the configuration.
     pub fn publish(&mut self) -> Vec<Published> {
         let ledgers = &self.ledgers;
+        let has_begun = self.moment != Moment::default();
+        let since_ms = has_begun.then(|| self.moment.previous_ms.unwrap_or(self.moment.now_ms));
         let publish = |(number, table): (usize, &SharedTable)| {
             let rows = RowsOf { ledgers, output: number };
-            let (snapshot, stats) = write(table).publish(&rows);
+            let (snapshot, stats) = write(table).publish(&rows, since_ms);
             Published { snapshot: Arc::new(snapshot), stats }
         };
         let published = self.outputs.iter().enumerate().map(publish).collect();

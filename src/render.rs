@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::aggregate::family::Suffix;
 use crate::aggregate::layout::{Family, Group, Sample};
 use crate::aggregate::merge::is_absent;
-use crate::aggregate::series::{BoundLabel, canonical_bound, write_escaped};
+use crate::aggregate::series::{Bound, BoundLabel, canonical_bound, write_escaped};
 use crate::aggregate::snapshot::Snapshot;
 use crate::model::{Escaping, Format, MetricType, number};
 use crate::render::escape::{escape_label_names, escape_name};
@@ -89,6 +89,9 @@ impl Renderer {
             }
             writer.write_sample(sample, &labels, value, out);
         }
+        if let Some(began) = &writer.snapshot.began {
+            writer.write_created(group, &labels, began, out);
+        }
     }
 }
 
@@ -125,11 +128,11 @@ impl<'a> FamilyWriter<'a> {
         }
     }
 
-    fn write_header(&self, first: &Group, out: &mut Vec<u8>) {
-        let meta = &self.family.meta;
+    /// The name of the family as its header has it, and its type, which depend on the format.
+    fn base(&self, first: &Group) -> (Vec<u8>, Option<MetricType>) {
         let is_open_metrics = self.options.format == Format::OpenMetrics;
         let mut name = self.name.clone().into_owned();
-        let mut metric_type = meta.metric_type;
+        let mut metric_type = self.family.meta.metric_type;
         let has_suffix = |suffix| first.samples.iter().any(|sample| sample.suffix == suffix);
         match (is_open_metrics, metric_type) {
             // In OpenMetrics a counter's family has the name without `_total`, and a sample
@@ -148,7 +151,55 @@ impl<'a> FamilyWriter<'a> {
             }
             _ => {}
         }
-        let base = name;
+        (name, metric_type)
+    }
+
+    /// Tell when the totals of a group began, in the format that can.
+    fn write_created(
+        &self,
+        group: &Group,
+        labels: &Labels<'_>,
+        began: &[Option<i64>],
+        out: &mut Vec<u8>,
+    ) {
+        if self.options.format != Format::OpenMetrics {
+            return;
+        }
+        let (base, metric_type) = self.base(group);
+        let tells = |sample: &&Sample| match metric_type {
+            Some(MetricType::Counter) => true,
+            Some(MetricType::Histogram | MetricType::Summary) => sample.suffix == Suffix::Count,
+            _ => false,
+        };
+        let shown = |sample: &&Sample| {
+            let value = self.snapshot.values.get(sample.slot as usize);
+            value.is_some_and(|&value| !is_absent(value))
+        };
+        let telling = group.samples.iter().filter(tells).find(shown);
+        let Some(since_ms) = telling.and_then(|sample| began.get(sample.slot as usize).copied()?)
+        else {
+            return;
+        };
+        // Clients that write text have families of that name of their own.
+        if self.is_taken(&[&base, Suffix::Created.text().as_bytes()].concat()) {
+            return;
+        }
+        let writer = FamilyWriter { name: Cow::Owned(base), ..*self };
+        let created = Sample {
+            slot: u32::MAX,
+            bound_text: 0,
+            suffix: Suffix::Created,
+            bound: Bound::default(),
+        };
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds are far below 2^53")]
+        let seconds = since_ms as f64 / 1000.0;
+        writer.write_sample(&created, labels, seconds, out);
+    }
+
+    fn write_header(&self, first: &Group, out: &mut Vec<u8>) {
+        let meta = &self.family.meta;
+        let is_open_metrics = self.options.format == Format::OpenMetrics;
+        let (base, metric_type) = self.base(first);
         let name = self.header_name(&base);
         if let Some(help) = &meta.help {
             for part in [b"# HELP ", &name[..], b" "] {
@@ -247,14 +298,15 @@ impl<'a> FamilyWriter<'a> {
     fn write_value(&self, sample: &Sample, value: f64, out: &mut Vec<u8>) {
         let slot = sample.slot as usize;
         let own = self.snapshot.timestamps.as_ref().and_then(|all| all.get(slot).copied()?);
+        // 0 and what is before mean none: text has no way to write them.
+        let own = own.filter(|&timestamp| timestamp > 0);
         let timestamp = own.or(self.options.default_timestamp_ms);
         if self.options.format == Format::OpenMetrics {
             self.write_value_open_metrics(sample, value, timestamp, out);
             return;
         }
         number::write_value(out, value);
-        // OpenMetrics has timestamps before 1970; text has no way to write them. And 0 means none.
-        if let Some(timestamp) = timestamp.filter(|&timestamp| timestamp > 0) {
+        if let Some(timestamp) = timestamp {
             out.push(b' ');
             out.extend_from_slice(itoa::Buffer::new().format(timestamp).as_bytes());
         }

@@ -47,6 +47,14 @@ pub enum Operation {
     Min,
     /// The running total of what their inputs have counted: see [`Counters::ResetSafe`].
     Increase,
+    /// Their mean.
+    Avg,
+    /// The last one, in the order in which rows are walked.
+    Last,
+    /// How many there are.
+    Count,
+    /// Nothing: the series is left out.
+    Drop,
 }
 
 /// The operation for a sample.
@@ -69,6 +77,8 @@ pub fn operation(
     match (policy, metric_type.unwrap_or_default(), suffix) {
         (MergePolicy::Sum, ..) => Operation::Sum,
         (_, T::Info | T::StateSet, _) => Operation::Max,
+        // When a total of weir's own began, no input knows.
+        (_, _, Suffix::Created) if counters == Counters::ResetSafe => Operation::Drop,
         (_, _, Suffix::Created) => Operation::Min,
         (_, T::Gauge | T::Unknown, Suffix::None) => {
             if family.ends_with(b"_info") || family.ends_with(b"_timestamp_seconds") {
@@ -171,7 +181,7 @@ pub fn merge(rows: &impl Rows, of: Slots<'_>) -> Merged {
         slot.n_rows += 1;
         if slot.n_rows == 1 {
             slot.sum = PairSum::of(value);
-        } else if matches!(slot.operation, Operation::Sum | Operation::Increase) {
+        } else if slot.operation.adds() {
             slot.is_exact &= slot.sum.add(value);
         } else {
             slot.sum = PairSum::of(pick(slot.operation, slot.sum.value(), value));
@@ -186,6 +196,14 @@ pub fn merge(rows: &impl Rows, of: Slots<'_>) -> Merged {
     };
     if slots.iter().any(|slot| !slot.is_exact) {
         sum_again(rows, of, &slots, &mut merged.values);
+    }
+    for (slot, value) in slots.iter().zip(&mut merged.values).filter(|(slot, _)| slot.n_rows > 0) {
+        match slot.operation {
+            Operation::Avg => *value /= f64::from(slot.n_rows),
+            Operation::Count => *value = f64::from(slot.n_rows),
+            Operation::Drop => *value = ABSENT,
+            _ => {}
+        }
     }
     rows.for_each_held(|slot, why| {
         if merged.n_rows.get(slot as usize) == Some(&0) {
@@ -206,9 +224,21 @@ impl Merged {
     }
 }
 
-/// The greater or lesser of two values; a number wins over NaN.
+impl Operation {
+    /// Whether values are added up.
+    #[inline]
+    fn adds(self) -> bool {
+        matches!(self, Self::Sum | Self::Increase | Self::Avg)
+    }
+}
+
+/// The one of two values that counts; of the greater and the lesser, a number wins over NaN.
 fn pick(operation: Operation, a: f64, b: f64) -> f64 {
-    if operation == Operation::Min { a.min(b) } else { a.max(b) }
+    match operation {
+        Operation::Min => a.min(b),
+        Operation::Last => b,
+        _ => a.max(b),
+    }
 }
 
 /// Sum the slots whose running sum was not exact from all their values.
@@ -231,6 +261,10 @@ fn sum_again(rows: &impl Rows, of: Slots<'_>, slots: &[Slot], values: &mut [f64]
 pub fn merge_timestamps(rows: &impl Rows, n_rows: &[u32]) -> Option<Vec<Option<i64>>> {
     let mut newest: Vec<(u32, i64)> = Vec::new();
     rows.for_each_timestamp(|slot, timestamp| {
+        // As metric-gate has it, 0 means none.
+        if timestamp <= 0 {
+            return;
+        }
         if newest.is_empty() {
             newest.resize(n_rows.len(), (0, i64::MIN));
         }

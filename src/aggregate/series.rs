@@ -157,6 +157,94 @@ pub fn write_escaped(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
+/// One label of [`SeriesText::labels`], as it is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LabelText<'t> {
+    name: &'t [u8],
+    /// The name stands in quotes.
+    pub is_name_quoted: bool,
+    /// The value, escaped.
+    pub value: &'t [u8],
+}
+
+impl LabelText<'_> {
+    /// The name as it is.
+    pub fn name(&self) -> Vec<u8> {
+        if self.is_name_quoted { unescape(self.name) } else { self.name.to_vec() }
+    }
+
+    /// The value as it is.
+    pub fn unescaped_value(&self) -> Vec<u8> {
+        unescape(self.value)
+    }
+}
+
+/// The labels of [`SeriesText::labels`], one by one.
+#[derive(Clone, Copy, Debug)]
+pub struct LabelTexts<'t>(&'t [u8]);
+
+impl<'t> LabelTexts<'t> {
+    /// Walk a text of the form `name="value",…`.
+    pub fn of(labels: &'t [u8]) -> Self {
+        Self(labels)
+    }
+}
+
+impl<'t> Iterator for LabelTexts<'t> {
+    type Item = LabelText<'t>;
+
+    fn next(&mut self) -> Option<LabelText<'t>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let unquoted = self.0.strip_prefix(b"\"");
+        let (name, rest) = match unquoted {
+            Some(text) => {
+                let end = closing_quote(text);
+                (&text[..end], text.get(end + 1..).unwrap_or_default())
+            }
+            None => {
+                let end = self.0.iter().position(|&b| b == b'=').unwrap_or(self.0.len());
+                self.0.split_at(end)
+            }
+        };
+        let rest = rest.get(b"=\"".len()..).unwrap_or_default();
+        let (value, rest) = rest.split_at(closing_quote(rest));
+        self.0 = rest.get(b"\",".len()..).unwrap_or_default();
+        Some(LabelText { name, is_name_quoted: unquoted.is_some(), value })
+    }
+}
+
+/// Where the quote is that ends an escaped text.
+fn closing_quote(text: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => return at,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+/// The opposite of [`write_escaped`].
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.iter();
+    while let Some(&byte) = bytes.next() {
+        match byte {
+            b'\\' => match bytes.next() {
+                Some(b'n') => out.push(b'\n'),
+                Some(&other) => out.push(other),
+                None => {}
+            },
+            byte => out.push(byte),
+        }
+    }
+    out
+}
+
 /// Whether a label name may stand without quotes: `[a-zA-Z_][a-zA-Z0-9_]*`.
 #[inline]
 pub fn is_legacy_label_name(name: &[u8]) -> bool {

@@ -14,6 +14,8 @@ pub struct Snapshot {
     pub values: Vec<f64>,
     /// By slot, in ms; `None` if no sample has one.
     pub timestamps: Option<Vec<Option<i64>>>,
+    /// By slot, in ms: when a total of weir's own began; `None` if there are none.
+    pub began: Option<Vec<Option<i64>>>,
     /// Slot → exemplar, its text from `{` on.
     pub exemplars: BTreeMap<u32, Box<[u8]>>,
     /// Spellings of bounds, by number.

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use crate::aggregate::choice::{Asked, Chooser, Merging};
 use crate::aggregate::family::{FamilyMeta, Metadata, Suffix};
 use crate::aggregate::family::{possible_families, resolve, sample_names, split_names};
 use crate::aggregate::layout::{Arrival, Family, Group, Layout, Sample};
-use crate::aggregate::merge::{
-    ABSENT, Counters, Held, MergePolicy, Merged, Operation, Place, Rows, Slots,
-};
-use crate::aggregate::merge::{is_absent, merge, merge_timestamps, operation};
+use crate::aggregate::merge::{ABSENT, Held, MergePolicy, Merged, Operation, Place, Rows, Slots};
+use crate::aggregate::merge::{is_absent, merge, merge_timestamps};
 use crate::aggregate::series::{BoundLabel, NewOne, NewSeries, SeriesText, canonical_bound};
 use crate::aggregate::snapshot::Snapshot;
 use crate::model::{Fingerprint, MetricType, Span};
@@ -25,6 +24,9 @@ pub struct PublishStats {
     pub n_quantiles_dropped: usize,
     /// Buckets left out because not every merged input had them.
     pub n_buckets_dropped: usize,
+    /// Series left out because the configuration says so, or because they tell when a counter of
+    /// an input began.
+    pub n_chosen_dropped: usize,
     /// Gauges (and families without a type) that are sums of several inputs.
     pub n_gauges_summed: usize,
 }
@@ -38,13 +40,14 @@ const BOUND_BYTES_MAX: usize = 32;
 /// long as any row feeds it.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    policy: MergePolicy,
-    counters: Counters,
+    merging: Merging,
     index: HashTable<u32>,
     fingerprints: Vec<Fingerprint>,
     operations: Vec<Operation>,
     /// By slot: what counters have counted so far, see [`Counters::ResetSafe`].
     totals: Vec<f64>,
+    /// By slot: when that began, in ms.
+    began: Vec<Option<i64>>,
     bound_text_of: Vec<u16>,
     free: Vec<u32>,
     layout: Layout,
@@ -58,8 +61,8 @@ pub struct Table {
 
 impl Table {
     /// An empty table.
-    pub fn new(policy: MergePolicy, counters: Counters) -> Self {
-        Self { policy, counters, bound_texts: Arc::new(vec![Box::default()]), ..Self::default() }
+    pub fn new(merging: Merging) -> Self {
+        Self { merging, bound_texts: Arc::new(vec![Box::default()]), ..Self::default() }
     }
 
     /// The slot of a known series.
@@ -144,16 +147,20 @@ impl Table {
     }
 
     /// Merge all rows and make what is to be rendered; series no row feeds are forgotten.
-    pub fn publish(&mut self, rows: &impl Rows) -> (Snapshot, PublishStats) {
+    ///
+    /// `since_ms`: totals that are new have begun then, if that is known.
+    pub fn publish(&mut self, rows: &impl Rows, since_ms: Option<i64>) -> (Snapshot, PublishStats) {
         let places = || self.places();
         let mut merged = merge(rows, Slots { operations: &self.operations, places: &places });
-        self.add_up(&mut merged);
+        self.add_up(&mut merged, since_ms);
         self.collect(&merged);
         let mut stats = PublishStats::default();
-        if self.policy == MergePolicy::Typed && merged.n_rows_max > 1 {
+        if self.merging.policy == MergePolicy::Typed && merged.n_rows_max > 1 {
             self.leave_out(&mut merged, &mut stats);
         }
-        let n_absent = stats.n_quantiles_dropped + stats.n_buckets_dropped;
+        let fed = self.operations.iter().zip(&merged.n_rows).filter(|(_, n)| **n > 0);
+        stats.n_chosen_dropped = fed.filter(|(o, _)| **o == Operation::Drop).count();
+        let n_absent = stats.n_quantiles_dropped + stats.n_buckets_dropped + stats.n_chosen_dropped;
         let held = merged.held.iter().zip(&merged.values);
         let n_hidden = held.filter(|(why, value)| **why != Held::No && is_absent(**value)).count();
         stats.n_series = self.index.len() - n_absent - n_hidden;
@@ -169,6 +176,7 @@ impl Table {
             families: self.layout.families().to_vec(),
             timestamps: merge_timestamps(rows, &merged.n_rows),
             values: merged.values,
+            began: (since_ms.is_some() && self.merging.counts()).then(|| self.began.clone()),
             exemplars,
             bound_texts: Arc::clone(&self.bound_texts),
             n_series: stats.n_series,
@@ -179,10 +187,11 @@ impl Table {
     /// Turn what rows have counted since the last time into running totals.
     ///
     /// A counter that only waits for a target to come back stands still meanwhile.
-    fn add_up(&mut self, merged: &mut Merged) {
+    fn add_up(&mut self, merged: &mut Merged, since_ms: Option<i64>) {
         let counters = self.operations.iter().zip(&mut self.totals).enumerate();
         for (slot, (_, total)) in counters.filter(|(_, (o, _))| **o == Operation::Increase) {
             if merged.n_rows[slot] > 0 {
+                self.began[slot] = self.began[slot].or(since_ms);
                 *total += merged.values[slot];
                 merged.values[slot] = *total;
             } else if merged.held.get(slot) == Some(&Held::Waiting) {
@@ -209,6 +218,7 @@ impl Table {
             self.fingerprints[slot as usize] = fingerprint;
             self.bound_text_of[slot as usize] = bound_text;
             self.totals[slot as usize] = 0.0;
+            self.began[slot as usize] = None;
             slot
         } else {
             let slot = u32::try_from(self.fingerprints.len()).unwrap_or(u32::MAX);
@@ -216,6 +226,7 @@ impl Table {
             self.bound_text_of.push(bound_text);
             self.operations.push(Operation::Sum);
             self.totals.push(0.0);
+            self.began.push(None);
             slot
         };
         let Self { index, fingerprints, .. } = self;
@@ -257,7 +268,8 @@ impl Table {
 
     /// Find the family of each sample and put it there.
     fn place(&mut self, mut placing: Placing, text: &[u8]) {
-        let Self { metadata, renames, operations, .. } = self;
+        let Self { merging, metadata, renames, operations, .. } = self;
+        let mut chooser = Chooser::new(merging);
         let type_of = |name: &[u8]| meta_of(metadata, renames, name)?.metric_type;
         let resolved: Vec<(&[u8], Suffix)> =
             placing.names.iter().map(|name| resolve(name, type_of)).collect();
@@ -270,8 +282,14 @@ impl Table {
             arrival.family = u32::try_from(at).unwrap_or(u32::MAX);
             arrival.sample.suffix = suffix;
             let slot = arrival.sample.slot as usize;
-            operations[slot] =
-                operation(self.policy, self.counters, type_of(family), family, suffix);
+            operations[slot] = chooser.operation(Asked {
+                name: &placing.names[name as usize],
+                labels: arrival.labels.of(text),
+                bound: arrival.sample.bound.label,
+                metric_type: type_of(family),
+                family,
+                suffix,
+            });
         }
         self.layout.insert(placing.samples, &families, text);
         let Self { layout, metadata, renames, .. } = self;
@@ -340,11 +358,47 @@ impl Table {
                 MetricType::Gauge | MetricType::Unknown
             );
             for group in &family.groups {
-                leave_out_of(family, group, merged, stats);
+                self.leave_out_of(family, group, merged, stats);
                 if is_gauge {
                     stats.n_gauges_summed += self.count_summed(group, merged);
                 }
             }
+        }
+    }
+
+    /// See [`Table::leave_out`].
+    fn leave_out_of(
+        &self,
+        family: &Family,
+        group: &Group,
+        merged: &mut Merged,
+        stats: &mut PublishStats,
+    ) {
+        // A counter or gauge may have a label of that name, too.
+        let has_quantiles = matches!(family.meta.metric_type, None | Some(MetricType::Summary));
+        let n_rows = |merged: &Merged, sample: &Sample| merged.n_rows[sample.slot as usize];
+        // How many inputs there are, the last bucket tells, which each has, else their count.
+        let is_last = |sample: &&Sample| {
+            sample.bound.label == BoundLabel::Le && sample.bound.value == f64::INFINITY
+        };
+        let is_count = |sample: &&Sample| sample.suffix == Suffix::Count;
+        let samples = || group.samples.iter();
+        let telling = samples().find(is_last).or_else(|| samples().find(is_count));
+        let n_inputs = telling.map_or(0, |sample| n_rows(merged, sample));
+        for sample in &group.samples {
+            let dropped = match sample.bound.label {
+                BoundLabel::Quantile
+                    if has_quantiles
+                        && n_rows(merged, sample) > 1
+                        && self.operations[sample.slot as usize] == Operation::Sum =>
+                {
+                    &mut stats.n_quantiles_dropped
+                }
+                BoundLabel::Le if n_rows(merged, sample) < n_inputs => &mut stats.n_buckets_dropped,
+                _ => continue,
+            };
+            *dropped += 1;
+            merged.values[sample.slot as usize] = ABSENT;
         }
     }
 
@@ -356,32 +410,6 @@ impl Table {
                 && self.operations[slot] == Operation::Sum
         };
         group.samples.iter().filter(is_summed).count()
-    }
-}
-
-/// See [`Table::leave_out`].
-fn leave_out_of(family: &Family, group: &Group, merged: &mut Merged, stats: &mut PublishStats) {
-    // A counter or gauge may have a label of that name, too.
-    let has_quantiles = matches!(family.meta.metric_type, None | Some(MetricType::Summary));
-    let n_rows = |merged: &Merged, sample: &Sample| merged.n_rows[sample.slot as usize];
-    // How many inputs there are, the last bucket tells, which each has, else their count.
-    let is_last = |sample: &&Sample| {
-        sample.bound.label == BoundLabel::Le && sample.bound.value == f64::INFINITY
-    };
-    let is_count = |sample: &&Sample| sample.suffix == Suffix::Count;
-    let samples = || group.samples.iter();
-    let telling = samples().find(is_last).or_else(|| samples().find(is_count));
-    let n_inputs = telling.map_or(0, |sample| n_rows(merged, sample));
-    for sample in &group.samples {
-        let dropped = match sample.bound.label {
-            BoundLabel::Quantile if has_quantiles && n_rows(merged, sample) > 1 => {
-                &mut stats.n_quantiles_dropped
-            }
-            BoundLabel::Le if n_rows(merged, sample) < n_inputs => &mut stats.n_buckets_dropped,
-            _ => continue,
-        };
-        *dropped += 1;
-        merged.values[sample.slot as usize] = ABSENT;
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::aggregate::choice::Merging;
+use crate::aggregate::merge::{Counters, MergePolicy};
 use crate::model::LabelSet;
 use crate::parse::{Entry, Parser, check_labels, unescape};
 use crate::relabel::{Action, NameScheme, Rule, RuleSpec, Scratch, Verdict};
@@ -26,7 +28,8 @@ fn engine(rules: Vec<Rules>, policy: MergePolicy) -> Engine {
         state
     });
     let n_outputs = rules.len();
-    let config = EngineConfig { n_outputs, limits: LIMITS, policy, counters: Counters::Raw };
+    let merging = Merging { policy, ..Merging::default() };
+    let config = EngineConfig { n_outputs, limits: LIMITS, merging };
     let mut engine = Engine::new(&config, key);
     engine.add_target(&TargetConfig::new(rules));
     engine
@@ -497,7 +500,11 @@ fn rules_see_labels_of_the_target_which_vanish() {
     let limits = LIMITS;
     let (policy, counters) = (MergePolicy::Typed, Counters::Raw);
     let mut engine = Engine::new(
-        &EngineConfig { n_outputs: 2, limits, policy, counters },
+        &EngineConfig {
+            n_outputs: 2,
+            limits,
+            merging: Merging { policy, counters, ..Merging::default() },
+        },
         FingerprintKey::new(|| 1),
     );
     for (number, instance) in ["a:1", "b:1"].into_iter().enumerate() {

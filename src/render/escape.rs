@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::aggregate::series::{is_legacy_label_name, is_legacy_metric_name};
+use crate::aggregate::series::{LabelTexts, is_legacy_label_name, is_legacy_metric_name};
 use crate::model::Escaping;
 
 /// A name as a reader with this escaping wants it. Legacy names stay as they are.
@@ -35,38 +35,21 @@ pub fn escape_name(name: &[u8], escaping: Escaping) -> Vec<u8> {
 /// The labels `name="value",…` with quoted names escaped; `None` if no name is in quotes.
 pub fn escape_label_names(labels: &[u8], escaping: Escaping) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    let mut rest = labels;
     let mut has_quoted = false;
     // Two names may become one; a label that occurs twice would cost the reader the whole scrape.
     let mut names: Vec<Vec<u8>> = Vec::new();
-    while !rest.is_empty() {
-        let label_start = out.len();
-        let name = if let Some(after_quote) = rest.strip_prefix(b"\"") {
-            has_quoted = true;
-            let end = closing_quote(after_quote);
-            rest = after_quote.get(end + 1..).unwrap_or_default();
-            escape_label_name(&unescape(&after_quote[..end]), escaping)
-        } else {
-            let end = rest.iter().position(|&b| b == b'=').unwrap_or(rest.len());
-            let name = rest[..end].to_vec();
-            rest = &rest[end..];
-            name
-        };
-        out.extend_from_slice(&name);
-        // `="value"` and the comma behind it.
-        let value = rest.get(2..).unwrap_or_default();
-        let end = (2 + closing_quote(value) + 1).min(rest.len());
-        let end = (end + 1).min(rest.len());
-        out.extend_from_slice(&rest[..end]);
-        rest = &rest[end..];
-        if names.contains(&name) {
-            out.truncate(label_start);
+    for label in LabelTexts::of(labels) {
+        has_quoted |= label.is_name_quoted;
+        let name = label.name();
+        let name = if label.is_name_quoted { escape_label_name(&name, escaping) } else { name };
+        if !names.contains(&name) {
+            for part in [&name[..], b"=\"", label.value, b"\","] {
+                out.extend_from_slice(part);
+            }
+            names.push(name);
         }
-        names.push(name);
     }
-    if out.ends_with(b",") {
-        out.pop();
-    }
+    out.pop();
     has_quoted.then_some(out)
 }
 
@@ -82,35 +65,6 @@ fn escape_label_name(name: &[u8], escaping: Escaping) -> Vec<u8> {
         }
     }
     escaped
-}
-
-/// Where the quote is that ends an escaped text.
-fn closing_quote(text: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        match byte {
-            b'"' => return at,
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-    text.len()
-}
-
-fn unescape(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.iter();
-    while let Some(&byte) = bytes.next() {
-        match byte {
-            b'\\' => match bytes.next() {
-                Some(b'n') => out.push(b'\n'),
-                Some(&other) => out.push(other),
-                None => {}
-            },
-            byte => out.push(byte),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

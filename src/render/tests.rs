@@ -1,8 +1,9 @@
 //! Tests of rendering.
 
 use super::*;
+use crate::aggregate::choice::Merging;
 use crate::aggregate::family::{FamilyMeta, Metadata};
-use crate::aggregate::merge::{Counters, Held, MergePolicy, Rows, Slots};
+use crate::aggregate::merge::{Held, Rows, Slots};
 use crate::aggregate::series::{NewSeries, SeriesHasher, SeriesText};
 use crate::aggregate::table::Table;
 use crate::model::{FingerprintKey, LabelSet};
@@ -23,7 +24,7 @@ impl Rows for Listed {
 }
 
 fn snapshot(types: &[(&str, MetricType)], series: &[&[(&str, &str)]]) -> Arc<Snapshot> {
-    let mut table = Table::new(MergePolicy::Typed, Counters::Raw);
+    let mut table = Table::new(Merging::default());
     let meta = |t| FamilyMeta {
         metric_type: Some(t),
         help: Some(b"a \"b\" \\ c\nd".to_vec().into()),
@@ -48,7 +49,7 @@ fn snapshot(types: &[(&str, MetricType)], series: &[&[(&str, &str)]]) -> Arc<Sna
     }
     table.intern(&new);
     let values = (1..).map(f64::from).take(series.len()).collect();
-    Arc::new(table.publish(&Listed(values)).0)
+    Arc::new(table.publish(&Listed(values), None).0)
 }
 
 /// Render in pieces of every size from 1; all must be the same text.

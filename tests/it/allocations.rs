@@ -1,6 +1,7 @@
 //! What a scrape of known series allocates: nothing a line.
 
 use allocation_counter::measure;
+use weir::aggregate::choice::Merging;
 use weir::aggregate::merge::{Counters, MergePolicy};
 use weir::engine::{Engine, EngineConfig, TargetConfig};
 use weir::ledger::ReadLimits;
@@ -14,8 +15,15 @@ const PER_SCRAPE_MAX: u64 = 40;
 
 fn engine() -> Engine {
     let limits = ReadLimits { line_bytes_max: 1 << 20, series_max: 1 << 30, labels_max: 128 };
-    let config =
-        EngineConfig { n_outputs: 1, limits, policy: MergePolicy::Typed, counters: Counters::Raw };
+    let config = EngineConfig {
+        n_outputs: 1,
+        limits,
+        merging: Merging {
+            policy: MergePolicy::Typed,
+            counters: Counters::Raw,
+            ..Merging::default()
+        },
+    };
     let mut engine = Engine::new(&config, FingerprintKey::new(|| 11));
     engine.add_target(&TargetConfig::new(vec![Rules::default()]));
     engine

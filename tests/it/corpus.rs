@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use weir::aggregate::choice::Merging;
 use weir::aggregate::exact::exact_sum;
 use weir::aggregate::merge::{Counters, MergePolicy};
 use weir::engine::{Engine, EngineConfig, TargetConfig};
@@ -25,7 +26,14 @@ fn engine() -> Engine {
         state
     });
     let (policy, counters) = (MergePolicy::Sum, Counters::Raw);
-    let mut engine = Engine::new(&EngineConfig { n_outputs: 1, limits, policy, counters }, key);
+    let mut engine = Engine::new(
+        &EngineConfig {
+            n_outputs: 1,
+            limits,
+            merging: Merging { policy, counters, ..Merging::default() },
+        },
+        key,
+    );
     engine.add_target(&TargetConfig::new(vec![Rules::default()]));
     engine
 }

@@ -12,8 +12,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // 1: pure stages: bytes and values in, values and bytes out
     ("parse", &["model"]),
     ("relabel", &["model"]),
-    ("aggregate", &["model"]),
-    ("render", &["model", "aggregate"]), // writes the output tables, which are aggregate's
+    ("aggregate", &["model", "relabel"]), // a choice selects as a rule does
+    ("render", &["model", "aggregate"]),  // writes the output tables, which are aggregate's
     ("ledger", &["model", "parse", "relabel", "aggregate"]), // its cold path is those three
     ("engine", &["model", "parse", "relabel", "ledger", "aggregate", "render"]), // one scrape
     ("analyze", &["model", "parse", "relabel"]),

@@ -1,6 +1,7 @@
 //! Tests of the output table.
 
 use super::*;
+use crate::aggregate::choice::Merging;
 use crate::aggregate::merge::is_absent;
 use crate::aggregate::series::SeriesHasher;
 use crate::model::{FingerprintKey, LabelSet};
@@ -37,7 +38,7 @@ struct Fixture {
 
 impl Fixture {
     fn new(types: &[(&str, MetricType)]) -> Self {
-        let mut table = Table::new(MergePolicy::Typed, Counters::Raw);
+        let mut table = Table::new(Merging::default());
         table.set_metadata(metadata(types));
         Self { table, key: FingerprintKey::new(|| 9) }
     }
@@ -62,7 +63,7 @@ impl Fixture {
     fn publish(&mut self, lines: &[(&str, f64)]) -> (String, PublishStats) {
         let lines: Vec<_> = lines.iter().map(|&(series, value)| (series, series, value)).collect();
         let rows = self.rows(&lines);
-        let (snapshot, stats) = self.table.publish(&rows);
+        let (snapshot, stats) = self.table.publish(&rows, None);
         (show(&snapshot), stats)
     }
 }
@@ -198,7 +199,7 @@ fn metadata_follows_a_rename() {
         ("h_count", "new_count", 1.0),
         ("g", "other", 2.0),
     ]);
-    let (snapshot, _) = fixture.table.publish(&rows);
+    let (snapshot, _) = fixture.table.publish(&rows, None);
     assert_eq!(show(&snapshot), "new+_bucket {} 1 1\nnew+_count {}  1\nother+ {}  2");
     let types: Vec<_> = snapshot.families.iter().map(|f| f.meta.metric_type).collect();
     assert_eq!(types, [Some(MetricType::Histogram), Some(MetricType::Gauge)]);
@@ -220,7 +221,7 @@ fn a_bound_spelt_two_ways_is_printed_canonically() {
 fn a_snapshot_does_not_change() {
     let mut fixture = Fixture::new(&[]);
     let rows = fixture.rows(&[("a", "a", 1.0)]);
-    let (snapshot, _) = fixture.table.publish(&rows);
+    let (snapshot, _) = fixture.table.publish(&rows, None);
     fixture.publish(&[("a", 5.0), (r#"a{x="1"}"#, 7.0)]);
     assert_eq!(show(&snapshot), "a+ {}  1");
 }

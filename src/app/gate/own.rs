@@ -2,6 +2,7 @@
 //!
 //! They are read as a target's body would be, so that one negotiation and one renderer serve both.
 
+use crate::aggregate::choice::Merging;
 use crate::aggregate::merge::{Counters, MergePolicy};
 use crate::aggregate::snapshot::Snapshot;
 use crate::app::gate::expose;
@@ -46,8 +47,11 @@ fn snapshot(document: &str, random: fn() -> u64) -> Result<Option<Arc<Snapshot>>
     let config = EngineConfig {
         n_outputs: 1,
         limits: UNLIMITED,
-        policy: MergePolicy::Typed,
-        counters: Counters::Raw,
+        merging: Merging {
+            policy: MergePolicy::Typed,
+            counters: Counters::Raw,
+            ..Merging::default()
+        },
     };
     let mut engine = Engine::new(&config, FingerprintKey::new(random));
     let target = engine.add_target(&TargetConfig::new(vec![Rules::default()]));

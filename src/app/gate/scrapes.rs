@@ -1,5 +1,6 @@
 //! Scraping the target: once for all who ask, all or nothing, results swapped whole.
 
+use crate::aggregate::choice::Merging;
 use crate::aggregate::merge::{Counters, MergePolicy};
 use crate::aggregate::snapshot::Snapshot;
 use crate::app::clock::Clock;
@@ -93,7 +94,11 @@ impl ScrapePlan {
     fn engine(&self, random: fn() -> u64) -> Engine {
         let (limits, policy) = (self.limits, self.policy);
         let (n_outputs, counters) = (self.outputs.len(), Counters::Raw);
-        let config = EngineConfig { n_outputs, limits, policy, counters };
+        let config = EngineConfig {
+            n_outputs,
+            limits,
+            merging: Merging { policy, counters, ..Merging::default() },
+        };
         let mut engine = Engine::new(&config, FingerprintKey::new(random));
         let rules = self.outputs.iter().map(|(_, set)| set.rules.clone()).collect();
         engine.add_target(&TargetConfig::new(rules));

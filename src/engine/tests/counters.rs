@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{LIMITS, labeldrop};
+use crate::aggregate::choice::Merging;
 use crate::aggregate::merge::{Counters, MergePolicy, is_absent};
 use crate::engine::{Engine, EngineConfig, TargetConfig};
 use crate::model::{FingerprintKey, Format};
@@ -26,7 +27,11 @@ impl Gate {
         });
         let counters = Counters::ResetSafe;
         let policy = MergePolicy::Typed;
-        let config = EngineConfig { n_outputs: 1, limits: LIMITS, policy, counters };
+        let config = EngineConfig {
+            n_outputs: 1,
+            limits: LIMITS,
+            merging: Merging { policy, counters, ..Merging::default() },
+        };
         let mut engine = Engine::new(&config, key);
         for _ in 0..n_targets {
             engine.add_target(&TargetConfig::new(vec![labeldrop("pod")]));
