@@ -24,9 +24,16 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+const EXAMPLES: &str = "\
+Examples:
+  weir generate --preset ingress-nginx --set ingresses=50     serve at :9001/metrics
+  weir generate shop.yaml --dry-run                           what would there be?
+  weir generate shop.yaml --at 2026-01-01T12:00:00Z -o -      one page, of that instant
+  weir generate learn http://localhost:9100/metrics           a file from a real exporter";
+
 /// Flags of `weir generate`.
 #[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub struct GenerateFlags {
     /// Other things to do than to serve or print pages.
     #[command(subcommand)]
@@ -81,23 +88,23 @@ pub struct GenerateFlags {
 /// What is generated.
 #[derive(Args, Clone, Debug)]
 pub struct SourceFlags {
-    /// A configuration
-    #[arg(value_name = "CONFIG")]
+    /// A file that says what to generate; `weir generate schema` describes it
+    #[arg(value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// A configuration that comes with weir: ingress-nginx, node-exporter, kube-state-metrics,
+    /// What comes with weir, in place of a file: ingress-nginx, node-exporter, kube-state-metrics,
     /// cadvisor or go-process
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
-    /// Give a parameter of the configuration another value; may be repeated
+    /// Give one of the file's parameters another value; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
-    /// Seed in place of the configuration's
+    /// Seed in place of the file's
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
-    /// Virtual targets in place of the configuration's
+    /// Virtual targets in place of the file's
     #[arg(long, value_name = "N")]
     pub targets: Option<u32>,
-    /// Series of all targets
+    /// Refuse more series than this, of all targets together
     #[arg(long, value_name = "N", default_value_t = Limits::N_SERIES_MAX)]
     pub max_series: u64,
 }

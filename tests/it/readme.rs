@@ -152,20 +152,25 @@ fn shell(command: &str) -> Output {
     Command::new("sh").args(["-c", command]).current_dir(root()).env("PATH", path).output().unwrap()
 }
 
-/// The help of weir and of each of its subcommands.
+/// The help of weir, of each of its subcommands, and of theirs.
 fn helps() -> Vec<String> {
-    let help = |arguments: &[&str]| {
-        let output = Command::new(WEIR).args(arguments).arg("--help").output().unwrap();
+    let help = |words: &[String]| {
+        let output = Command::new(WEIR).args(words).arg("--help").output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    let own = help(&[]);
-    let (_, commands) = own.split_once("Commands:\n").unwrap();
-    let commands = commands.lines().take_while(|line| !line.is_empty());
-    let mut helps: Vec<_> =
-        commands.map(|line| help(&[line.split_whitespace().next().unwrap()])).collect();
-    assert!(helps.len() > 1, "{own}");
-    helps.push(own);
+    let mut to_ask = vec![Vec::new()];
+    let mut helps = Vec::new();
+    while let Some(words) = to_ask.pop() {
+        let help = help(&words);
+        let commands = help.split_once("Commands:\n").map_or("", |(_, commands)| commands);
+        let commands = commands.lines().take_while(|line| !line.is_empty());
+        let names = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+        let names = names.filter(|name| !name.is_empty() && *name != "help");
+        to_ask.extend(names.map(|name| [&words[..], &[name.to_owned()]].concat()));
+        helps.push(help);
+    }
+    assert!(helps.len() > 5, "{helps:?}");
     helps
 }
 

@@ -33,7 +33,9 @@ pub fn run(
     let n_series = generator.n_series();
     let page = page_size(generator, format, time_ms);
     let interval_ms = generator.interval_ms();
-    writeln!(out, "families             {}", generator.families().len())?;
+    // A parameter may have switched others off.
+    let families = || generator.families().iter().filter(|family| family.n_series() > 0);
+    writeln!(out, "families             {}", families().count())?;
     writeln!(out, "series               {n_series}")?;
     if n_targets > 1 {
         writeln!(out, "targets              {n_targets}, {} series each", n_series / n_targets)?;
@@ -45,12 +47,12 @@ pub fn run(
     let interval = crate::config::generate::write_duration_ms(interval_ms);
     writeln!(out, "samples a second     {samples_a_second:.1} at an interval of {interval}")?;
     writeln!(out, "\n{:>12}  {:14}  family", "series", "type")?;
-    for family in generator.families() {
+    for family in families() {
         let word = family.metric_type().open_metrics_word();
         writeln!(out, "{:>12}  {word:14}  {}", family.n_series(), family.name())?;
     }
     let mut labels: Vec<(String, u64)> = Vec::new();
-    for (label, cardinality) in generator.families().iter().flat_map(Family::cardinalities) {
+    for (label, cardinality) in families().flat_map(Family::cardinalities) {
         match labels.iter_mut().find(|(known, _)| known == label) {
             Some((_, most)) => *most = (*most).max(*cardinality),
             None => labels.push((label.clone(), *cardinality)),
