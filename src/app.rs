@@ -12,3 +12,4 @@ pub mod lint;
 pub mod options;
 mod reload;
 pub mod serve;
+mod web;

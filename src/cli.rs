@@ -211,6 +211,7 @@ const IN_CONFIG_FILE: [&str; 24] = [
 
 /// Flags of the gate, and of the process.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct GateFlags {
     /// Analyze a file of metrics, print the report and exit
     #[arg(
@@ -222,8 +223,8 @@ pub struct GateFlags {
         value_parser = path()
     )]
     pub file: Option<PathBuf>,
-    /// A configuration file; of the other flags only those for logs and the address to listen on go
-    /// with it
+    /// A configuration file; of the other flags only those for logs, the address to listen on and who may
+    /// ask go with it
     #[arg(
         long,
         value_name = "FILE",
@@ -289,6 +290,17 @@ pub struct GateFlags {
         hide_default_value = true
     )]
     pub listen_address: String,
+    /// TLS, users and headers, in a web configuration file of Prometheus' exporter-toolkit
+    #[arg(
+        long = "web.config.file",
+        value_name = "FILE",
+        env = "WEIR_WEB_CONFIG_FILE",
+        value_parser = path()
+    )]
+    pub web_config_file: Option<PathBuf>,
+    /// Answer /-/healthy and /-/ready without user and password
+    #[arg(long, env = "WEIR_OPEN_PROBES")]
+    pub open_probes: bool,
     /// How series that the rules make equal are merged
     #[arg(long, value_name = "HOW", env = "WEIR_MERGE", default_value = "typed")]
     pub merge: MergeFlag,
@@ -569,6 +581,8 @@ impl From<GateFlags> for Options {
         let limits = flags.limits;
         Self {
             config_file: flags.config,
+            web_config_file: flags.web_config_file.filter(|path| !path.as_os_str().is_empty()),
+            open_probes: flags.open_probes,
             upstreams: flags.upstream,
             relabel: flags.relabel,
             // As with metric-gate, an empty name is no file.

@@ -18,6 +18,7 @@ pub mod server;
 pub mod settings;
 pub mod tls;
 pub mod url;
+pub mod web;
 
 pub use body::Body;
 pub use client::Client;

@@ -1,19 +1,22 @@
-//! `weir check FILE…`: say what is wrong with files of rules and of configuration, without
-//! starting anything. Which of the two a file is shows by its keys.
+//! `weir check FILE…`: say what is wrong with files of rules, of configuration and of web
+//! configuration, without starting anything. Which of them a file is shows by its keys.
 //!
 //! Every error of every file is one line, `file:line:column: path.to.field: message, remedy`; so is
 //! every warning, marked as one. With `--json` there is one object a file instead:
 //! `{"file":…,"ok":…,"rules":…,"sets":…,"errors":[…],"warnings":[…]}`, with `"upstreams":…` for a
-//! configuration.
+//! configuration; for a web configuration `"tls":…` and `"users":…` stand in the place of rules and
+//! sets, and the certificates it names are read too.
 //!
 //! A file that cannot be read is as wrong as one whose rules are.
 
 use crate::app::exit::Exit;
 use crate::app::options::directory_of;
-use crate::config::ConfigErrors;
+use crate::app::web;
 use crate::config::Finding;
 use crate::config::RuleSet;
 use crate::config::file;
+use crate::config::file::Config;
+use crate::config::file::upstream::Upstream;
 use crate::config::parse_relabel_file;
 use serde_json::Value;
 use serde_json::json;
@@ -43,10 +46,7 @@ pub fn run(
         let outcome = match read_text(path) {
             Err(TextError::Encoding(finding)) => Outcome::Bad(vec![finding]),
             Err(error) => Outcome::Unreadable(error.to_string()),
-            Ok(text) => match read(path, &name, &text) {
-                Ok(good) => Outcome::Good(good),
-                Err(errors) => Outcome::Bad(errors.iter().cloned().collect()),
-            },
+            Ok(text) => read(path, &name, &text),
         };
         if json {
             writeln!(out, "{}", outcome.json(&name))?;
@@ -123,29 +123,78 @@ fn not_utf8(file: String, bytes: &[u8], n_good: usize) -> Finding {
 
 /// What a good file holds.
 struct Good {
-    n_rules: usize,
-    n_sets: usize,
-    /// Only a configuration has any.
-    n_upstreams: Option<usize>,
+    /// In words.
+    summary: String,
+    /// In numbers, by name.
+    counts: Vec<(&'static str, Value)>,
     warnings: Vec<Finding>,
 }
 
-fn read(path: &Path, name: &str, text: &str) -> Result<Good, ConfigErrors> {
-    let count = |main: &RuleSet, subsets: &[(String, RuleSet)]| {
-        let of_subsets = subsets.iter().map(|(_, set)| set.rules.len());
-        (main.rules.len() + of_subsets.sum::<usize>(), 1 + subsets.len())
-    };
-    if file::is_config(text) {
-        let config = file::parse(name, text, directory_of(path))?;
-        let (n_rules, n_sets) = count(&config.main, &config.subsets);
-        let of_upstreams = config.upstreams.iter().map(|upstream| upstream.rules.rules.len());
-        let n_rules = n_rules + of_upstreams.sum::<usize>();
-        let n_upstreams = Some(config.upstreams.len());
-        return Ok(Good { n_rules, n_sets, n_upstreams, warnings: config.warnings });
+impl Good {
+    fn new(
+        main: &RuleSet,
+        subsets: &[(String, RuleSet)],
+        upstreams: Option<&[Upstream]>,
+        warnings: Vec<Finding>,
+    ) -> Self {
+        let own = upstreams.unwrap_or_default().iter().map(|upstream| &upstream.rules);
+        let outputs = std::iter::once(main).chain(subsets.iter().map(|(_, set)| set));
+        let n_rules: usize = outputs.chain(own).map(|set| set.rules.len()).sum();
+        let n_sets = 1 + subsets.len();
+        let rules = format!("{} in {}", counted(n_rules, "rule"), counted(n_sets, "set"));
+        let mut counts = vec![("rules", n_rules.into()), ("sets", n_sets.into())];
+        let summary = match upstreams.map(<[_]>::len) {
+            Some(n_upstreams) => {
+                counts.push(("upstreams", n_upstreams.into()));
+                format!("{}, {rules}", counted(n_upstreams, "upstream"))
+            }
+            None => rules,
+        };
+        Self { summary, counts, warnings }
     }
-    let file = parse_relabel_file(name, text)?;
-    let (n_rules, n_sets) = count(&file.main, &file.subsets);
-    Ok(Good { n_rules, n_sets, n_upstreams: None, warnings: file.warnings })
+}
+
+fn counted(n: usize, word: &str) -> String {
+    format!("{n} {word}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Read a file by what its keys say it is.
+fn read(path: &Path, name: &str, text: &str) -> Outcome {
+    if file::web::is_web(text) {
+        return read_web(path, name, text);
+    }
+    let read = if file::is_config(text) {
+        file::parse(name, text, directory_of(path)).map(|config| {
+            let Config { main, subsets, upstreams, warnings, .. } = config;
+            Good::new(&main, &subsets, Some(&upstreams), warnings)
+        })
+    } else {
+        let read = parse_relabel_file(name, text);
+        read.map(|file| Good::new(&file.main, &file.subsets, None, file.warnings))
+    };
+    match read {
+        Ok(good) => Outcome::Good(good),
+        Err(errors) => Outcome::Bad(errors.iter().cloned().collect()),
+    }
+}
+
+/// Read a web configuration file, and what it names.
+fn read_web(path: &Path, name: &str, text: &str) -> Outcome {
+    let (settings, warnings) = match file::web::parse(name, text, directory_of(path)) {
+        Ok(read) => read,
+        Err(errors) => return Outcome::Bad(errors.iter().cloned().collect()),
+    };
+    let (has_tls, n_users) = (settings.tls.is_some(), settings.users.len());
+    if let Err(error) = web::try_out(settings) {
+        return Outcome::Unreadable(format!("{name}: {error}"));
+    }
+    let tls = if has_tls { "TLS" } else { "plain HTTP" };
+    let summary = format!("{tls}, {}", counted(n_users, "user"));
+    Outcome::Good(Good {
+        summary,
+        counts: vec![("tls", has_tls.into()), ("users", n_users.into())],
+        warnings,
+    })
 }
 
 /// What came of one file.
@@ -171,12 +220,7 @@ impl Outcome {
             Self::Good(file) => {
                 let mut warnings = file.warnings.iter();
                 warnings.try_for_each(|warning| writeln!(err, "warning: {warning}"))?;
-                let counted =
-                    |n: usize, word| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-                let upstreams = file.n_upstreams.map(|n| counted(n, "upstream") + ", ");
-                let (upstreams, rules) =
-                    (upstreams.unwrap_or_default(), counted(file.n_rules, "rule"));
-                writeln!(out, "{name}: ok, {upstreams}{rules} in {}", counted(file.n_sets, "set"))
+                writeln!(out, "{name}: ok, {}", file.summary)
             }
         }
     }
@@ -186,12 +230,11 @@ impl Outcome {
             Self::Good(file) => {
                 let warnings: Vec<_> = file.warnings.iter().map(finding_json).collect();
                 let mut object = json!({
-                    "file": name, "ok": true, "rules": file.n_rules, "sets": file.n_sets,
-                    "errors": [], "warnings": warnings,
+                    "file": name, "ok": true, "errors": [], "warnings": warnings,
                 });
-                if let (Some(n_upstreams), Value::Object(object)) = (file.n_upstreams, &mut object)
-                {
-                    object.insert("upstreams".to_owned(), n_upstreams.into());
+                if let Value::Object(object) = &mut object {
+                    let counts = file.counts.iter().cloned();
+                    object.extend(counts.map(|(name, count)| (name.to_owned(), count)));
                 }
                 object
             }

@@ -15,6 +15,7 @@
 //! Otherwise GET and HEAD only; HEAD never scrapes. Everything else is 404. A scrape that failed is 502, or
 //! 504 if time ran out.
 
+mod admit;
 mod analyze;
 mod expose;
 mod flight;
@@ -28,6 +29,7 @@ mod timing;
 use crate::aggregate::merge::MergePolicy;
 use crate::app::clock;
 use crate::app::clock::Clock;
+use crate::app::gate::admit::AuthFailure;
 use crate::app::gate::route::Route;
 use crate::app::gate::scrapes::Scrapes;
 use crate::app::gate::timing::Patience;
@@ -42,8 +44,9 @@ use crate::http::Body;
 use crate::http::answer::{Problem, answer, text, typed};
 use crate::http::client::AskFor;
 use crate::http::proxy::{ProxyRules, ProxySettings};
-use crate::http::server::{ConnectionEvent, Drain, ServerLimits, serve};
+use crate::http::server::{ConnectionEvent, Drain, ServerLimits, TlsFailure, serve};
 use crate::http::settings::ClientSettings;
+use crate::http::web::Web;
 use crate::ledger::ReadLimits;
 use crate::source::Target;
 use crate::telemetry::Metrics;
@@ -59,8 +62,17 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 /// Analyses at the same time; each costs a scrape and a core.
 const ANALYSES_MAX: usize = 1;
 /// Every limit that is counted, by the name it is counted under.
-const LIMITS: [&str; 7] =
-    ["analyses", "body_bytes", "connections", "header_time", "labels", "line_bytes", "series"];
+const LIMITS: [&str; 9] = [
+    "analyses",
+    "body_bytes",
+    "connections",
+    "header_time",
+    "labels",
+    "line_bytes",
+    "password_checks",
+    "request_rate",
+    "series",
+];
 
 /// What a gate does.
 #[derive(Clone, Debug)]
@@ -182,6 +194,8 @@ struct Gate {
     metrics: Arc<Metrics>,
     /// What was wrong with the configuration that was last read, if anything was.
     reload_errors: ArcSwapOption<Vec<String>>,
+    /// Who may ask.
+    web: Arc<Web>,
     /// Where to ask for a reload, if that is allowed.
     reloader: Option<mpsc::Sender<ReloadReply>>,
 }
@@ -228,6 +242,23 @@ pub struct Reloads {
     pub ask: Option<mpsc::Sender<ReloadReply>>,
 }
 
+/// What stands before a gate.
+#[derive(Debug)]
+pub struct Front {
+    /// It.
+    pub web: Arc<Web>,
+    /// Whether it could be read again, each time it was.
+    pub reloaded: mpsc::Receiver<bool>,
+}
+
+impl Front {
+    /// Nothing.
+    pub fn open() -> Self {
+        let (_, reloaded) = mpsc::channel(1);
+        Self { web: Arc::new(Web::open()), reloaded }
+    }
+}
+
 /// Serve until `shutdown` completes, then drain.
 pub async fn run(
     config: GateConfig,
@@ -235,7 +266,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Drain {
     let (_, come) = mpsc::channel(1);
-    run_reloading(config, listener, shutdown, Reloads { come, ask: None }).await
+    run_reloading(config, listener, shutdown, Reloads { come, ask: None }, Front::open()).await
 }
 
 /// Serve until `shutdown` completes, taking over new configurations as they come.
@@ -244,10 +275,12 @@ pub async fn run_reloading(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
     reloads: Reloads,
+    front: Front,
 ) -> Drain {
+    let Front { web, mut reloaded } = front;
     let Reloads { mut come, ask } = reloads;
     let server = config.server;
-    let gate = Arc::new(Gate::new(config, ask));
+    let gate = Arc::new(Gate::new(config, ask, Arc::clone(&web)));
     let metrics = Arc::clone(&gate.metrics);
     let observe = move |event| record(&metrics, event);
     let serving = Arc::clone(&gate);
@@ -261,13 +294,17 @@ pub async fn run_reloading(
         tracing::info!("Draining.");
     };
     let reloading = async {
-        while let Some(reload) = come.recv().await {
-            gate.reload(reload).await;
+        loop {
+            tokio::select! {
+                Some(reload) = come.recv() => gate.reload(reload).await,
+                Some(is_ok) = reloaded.recv() => gate.metrics.web_reloaded(is_ok),
+                else => break std::future::pending::<Drain>().await,
+            }
         }
-        std::future::pending::<Drain>().await
     };
+    let tls = || web.tls();
     tokio::select! {
-        drain = serve(listener, server, handler, observe, shutdown) => drain,
+        drain = serve(listener, server, tls, handler, observe, shutdown) => drain,
         drain = reloading => drain,
     }
 }
@@ -280,15 +317,22 @@ fn record(metrics: &Metrics, event: ConnectionEvent) {
         ConnectionEvent::HeaderTimeout => metrics.limit_refusal("header_time"),
         ConnectionEvent::AcceptFailed => metrics.accept_failed(),
         ConnectionEvent::Stalled => metrics.client_stalled(),
+        ConnectionEvent::TlsFailed(failure) => metrics.tls_failed(failure.reason()),
     }
 }
 
 impl Gate {
-    fn new(config: GateConfig, reloader: Option<mpsc::Sender<ReloadReply>>) -> Self {
+    fn new(config: GateConfig, reloader: Option<mpsc::Sender<ReloadReply>>, web: Arc<Web>) -> Self {
         let metrics = Arc::new(Metrics::new());
         metrics.declare_target(&config.target.instance());
         for limit in LIMITS {
             metrics.declare_limit(limit);
+        }
+        for failure in TlsFailure::ALL {
+            metrics.declare_tls_failure(failure.reason());
+        }
+        for failure in AuthFailure::ALL {
+            metrics.declare_auth_failure(failure.reason());
         }
         Self {
             settings: ArcSwap::from_pointee(Settings::of(&config)),
@@ -298,6 +342,7 @@ impl Gate {
             is_draining: AtomicBool::new(false),
             metrics,
             reload_errors: ArcSwapOption::empty(),
+            web,
             reloader,
         }
     }
@@ -362,23 +407,35 @@ impl Gate {
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let route = Route::of(request.uri().path());
         let label = route.as_ref().map_or("other", Route::label);
-        let answered = match route {
+        let answered = match self.admit(route.as_ref(), request.headers()).await {
+            Ok(()) => self.answer(route, &request).await,
+            Err(problem) => Err(problem),
+        };
+        let mut response = answered.unwrap_or_else(|problem| answer(&problem));
+        self.web.decorate(response.headers_mut());
+        let status = response.status().as_u16();
+        self.metrics.http_request(label, status);
+        tracing::debug!(endpoint = label, status, "Answered a request.");
+        response
+    }
+
+    async fn answer(
+        &self,
+        route: Option<Route>,
+        request: &Request<Incoming>,
+    ) -> Result<Response<Body>, Problem> {
+        match route {
             None => Err(Problem::NotFound),
             Some(Route::Reload) => match *request.method() {
                 Method::POST | Method::PUT => Ok(self.ask_for_reload().await),
                 _ => Err(Problem::WrongMethod { allowed: "POST, PUT" }),
             },
             Some(route) => match *request.method() {
-                Method::GET => self.get(route, &request).await,
-                Method::HEAD => self.head(&route, &request),
+                Method::GET => self.get(route, request).await,
+                Method::HEAD => self.head(&route, request),
                 _ => Err(Problem::WrongMethod { allowed: "GET, HEAD" }),
             },
-        };
-        let response = answered.unwrap_or_else(|problem| answer(&problem));
-        let status = response.status().as_u16();
-        self.metrics.http_request(label, status);
-        tracing::debug!(endpoint = label, status, "Answered a request.");
-        response
+        }
     }
 
     async fn get(

@@ -36,9 +36,14 @@ pub const UPSTREAM: &str = "http://localhost:10254/metrics";
 
 /// What the command line says about the gate.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Options {
-    /// A configuration file. With it only the address to listen on counts besides.
+    /// A configuration file. With it only where to listen, and for whom, counts besides.
     pub config_file: Option<PathBuf>,
+    /// A web configuration file.
+    pub web_config_file: Option<PathBuf>,
+    /// Whether probes are answered whatever that file says.
+    pub open_probes: bool,
     /// What to scrape, one upstream each.
     pub upstreams: Vec<String>,
     /// Rules as text; empty for none.
@@ -79,6 +84,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             config_file: None,
+            web_config_file: None,
+            open_probes: false,
             upstreams: vec![UPSTREAM.to_owned()],
             relabel: String::new(),
             relabel_file: None,
@@ -129,6 +136,10 @@ impl Options {
         let mut config =
             parsed.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         config.enable_reload |= self.enable_reload;
+        config.open_probes |= self.open_probes;
+        if let Some(path) = &self.web_config_file {
+            config.web_config_file = Some(path.clone());
+        }
         if !self.listen_address.is_empty() {
             config.listen = self.listen()?;
         } else if let Some(port) = self.port {
@@ -148,6 +159,8 @@ impl Options {
         Ok(Config {
             listen,
             scrape_timeout: self.scrape_timeout,
+            web_config_file: self.web_config_file.clone(),
+            open_probes: self.open_probes,
             upstreams,
             main: rules.main,
             subsets: rules.subsets,

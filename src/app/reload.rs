@@ -26,7 +26,7 @@ use tokio::time::MissedTickBehavior;
 use tokio::time::interval;
 
 /// How often the file is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// Requests for a reload that may wait; who comes then waits to be let in.
 const ASKED_MAX: usize = 8;
 
@@ -115,6 +115,8 @@ fn changed_for_restart(running: &Config, new: &Config) -> Vec<&'static str> {
     let (old_limits, limits) = (&running.limits, &new.limits);
     let differ = [
         ("listen_address", running.listen != new.listen),
+        ("web_config_file", running.web_config_file != new.web_config_file),
+        ("open_probes", running.open_probes != new.open_probes),
         ("data_dir", running.data_dir != new.data_dir),
         ("log_level", running.log_level != new.log_level),
         ("log_format", running.log_format != new.log_format),
@@ -129,20 +131,20 @@ fn changed_for_restart(running: &Config, new: &Config) -> Vec<&'static str> {
 
 /// How a file read when it was taken over, and when it was last looked at.
 #[derive(Debug)]
-struct Watched {
-    taken: Option<String>,
-    seen: Option<String>,
+pub(super) struct Watched<T> {
+    taken: Option<T>,
+    seen: Option<T>,
 }
 
-impl Watched {
-    fn new(text: Option<String>) -> Self {
-        Self { seen: text.clone(), taken: text }
+impl<T: Clone + PartialEq> Watched<T> {
+    pub(super) fn new(content: Option<T>) -> Self {
+        Self { seen: content.clone(), taken: content }
     }
 
     /// Whether the file has changed and is not just being written.
-    fn is_changed(&mut self, text: Option<String>) -> bool {
-        let is_settled = text == self.seen;
-        self.seen = text;
+    pub(super) fn is_changed(&mut self, content: Option<T>) -> bool {
+        let is_settled = content == self.seen;
+        self.seen = content;
         is_settled && self.seen != self.taken
     }
 }

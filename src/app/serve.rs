@@ -6,6 +6,7 @@ use crate::app::gate::GateConfig;
 use crate::app::options;
 use crate::app::options::Options;
 use crate::app::reload;
+use crate::app::web;
 use crate::config::file::Config;
 use crate::config::file::limits::Limits;
 use crate::config::file::listen::ListenAddress;
@@ -60,6 +61,9 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 async fn serve(gate: GateConfig, config: Config, options: Options) -> Result<(), Failure> {
+    let front = web::front(config.web_config_file.as_deref(), config.open_probes);
+    let front = front.await.map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
+    let has_tls = front.web.tls().is_some();
     let ListenAddress { host, port } = &config.listen;
     let listener = bind(host.as_deref(), *port).await.map_err(|e| {
         let host = host.as_deref().unwrap_or_default();
@@ -67,11 +71,11 @@ async fn serve(gate: GateConfig, config: Config, options: Options) -> Result<(),
     })?;
     let failed = |e: io::Error| Failure::new(Exit::Failure, e.to_string());
     let signals = count_signals().map_err(failed)?;
-    announce(&gate, &config.limits, &listener).map_err(failed)?;
+    announce(&gate, &config.limits, &listener, has_tls).map_err(failed)?;
     let stop = nth_signal(signals.clone(), 1);
     let reloads = reload::watch(options, config).map_err(failed)?;
     let drain = tokio::select! {
-        drain = gate::run_reloading(gate, listener, stop, reloads) => drain,
+        drain = gate::run_reloading(gate, listener, stop, reloads, front) => drain,
         () = nth_signal(signals, 2) => {
             let line = "stopped by a second signal, without waiting for open requests";
             return Err(Failure::new(Exit::Failure, line.to_owned()));
@@ -103,13 +107,19 @@ pub(super) async fn bind(host: Option<&str>, port: u16) -> io::Result<TcpListene
     }
 }
 
-fn announce(config: &GateConfig, limits: &Limits, listener: &TcpListener) -> io::Result<()> {
+fn announce(
+    config: &GateConfig,
+    limits: &Limits,
+    listener: &TcpListener,
+    tls: bool,
+) -> io::Result<()> {
     let address = listener.local_addr()?;
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(
         version,
         address = %address,
         port = address.port(),
+        tls,
         upstream = %config.target,
         subsets = config.outputs.len() - 1,
         max_body_bytes = limits.body_bytes_max,

@@ -80,7 +80,7 @@ fn every_flag_has_its_environment_variable() {
         };
         let expect = match name {
             "port" => "WEIR_LISTEN_PORT".to_owned(),
-            name => format!("WEIR_{}", name.replace('-', "_").to_uppercase()),
+            name => format!("WEIR_{}", name.replace(['-', '.'], "_").to_uppercase()),
         };
         assert_eq!(arg.get_env().and_then(|env| env.to_str()), Some(expect.as_str()), "--{name}");
     }
@@ -89,8 +89,17 @@ fn every_flag_has_its_environment_variable() {
 /// What stands in a configuration file does not stand beside it; the rest may.
 #[test]
 fn a_configuration_file_stands_alone() {
-    const BESIDE: [&str; 7] =
-        ["config", "port", "listen_address", "log_level", "log_format", "enable_reload", "version"];
+    const BESIDE: [&str; 9] = [
+        "config",
+        "port",
+        "listen_address",
+        "web_config_file",
+        "open_probes",
+        "log_level",
+        "log_format",
+        "enable_reload",
+        "version",
+    ];
     for arg in Cli::command().get_arguments() {
         let id = arg.get_id().as_str();
         let is_listed = IN_CONFIG_FILE.contains(&id);

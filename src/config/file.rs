@@ -16,6 +16,7 @@ mod shape;
 mod targets;
 pub mod upstream;
 mod value;
+pub mod web;
 
 use super::decode;
 use super::decode::Entry;
@@ -82,6 +83,7 @@ pub enum UpstreamEncoding {
 
 /// What weir is to do. Everything in here has been checked, but for files it names.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Config {
     /// Where to listen.
     pub listen: ListenAddress,
@@ -91,6 +93,10 @@ pub struct Config {
     pub scrape_interval: Option<Duration>,
     /// How long a scrape may take, unless the upstream says otherwise.
     pub scrape_timeout: Option<Duration>,
+    /// A web configuration file: who may ask, and how.
+    pub web_config_file: Option<PathBuf>,
+    /// Whether `/-/healthy` and `/-/ready` are answered whatever that file says.
+    pub open_probes: bool,
     /// What is scraped.
     pub upstreams: Vec<Upstream>,
     /// The rules of the main output.
@@ -135,6 +141,8 @@ impl Default for Config {
             data_dir: None,
             scrape_interval: None,
             scrape_timeout: None,
+            web_config_file: None,
+            open_probes: false,
             upstreams: Vec::new(),
             main: RuleSet::default(),
             subsets: Vec::new(),
@@ -164,6 +172,16 @@ static CONFIG: Object = Object {
             name: "listen_address",
             shape: Shape::Text,
             about: "HOST:PORT, [V6]:PORT or :PORT; default :8080",
+        },
+        Key {
+            name: "web_config_file",
+            shape: Shape::Text,
+            about: "A web configuration file of exporter-toolkit: TLS, users, headers",
+        },
+        Key {
+            name: "open_probes",
+            shape: Shape::Bool,
+            about: "Whether /-/healthy and /-/ready need neither user nor password; default false",
         },
         Key {
             name: "data_dir",
@@ -330,6 +348,11 @@ impl Config {
             "data_dir" => {
                 self.data_dir = decode::text(value, inner, report).map(|dir| directory.join(dir));
             }
+            "web_config_file" => {
+                let name = decode::text(value, inner, report).filter(|name| !name.is_empty());
+                self.web_config_file = name.map(|name| directory.join(name));
+            }
+            "open_probes" => set(&mut self.open_probes, value::truth(value, inner, report)),
             "scrape_interval" => self.scrape_interval = value::duration(value, inner, report),
             "scrape_timeout" => self.scrape_timeout = value::duration(value, inner, report),
             "upstreams" => self.upstreams = upstream::decode(value, directory, inner, report),

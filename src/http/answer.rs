@@ -4,7 +4,7 @@
 //! no paths of the file system; the log has the rest.
 
 use crate::http::Body;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
 /// Why a request is not answered with what it asked for.
@@ -40,6 +40,12 @@ pub enum Problem {
         /// Whether time ran out.
         is_timeout: bool,
     },
+    /// Who asks has not said who it is, or is nobody who may ask.
+    #[error("unauthorized")]
+    Unauthorized,
+    /// Requests come too often.
+    #[error("too many requests, ask less often")]
+    TooOften,
     /// A limit on work done at the same time.
     #[error("too many {what} at the same time, try again later")]
     Busy {
@@ -55,6 +61,8 @@ impl Problem {
     /// The status that goes with it.
     pub fn status(&self) -> StatusCode {
         match self {
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound | Self::UnknownSubset => StatusCode::NOT_FOUND,
             Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NothingScrapedYet | Self::TooOld { .. } | Self::Busy { .. } => {
@@ -79,7 +87,10 @@ pub fn answer(problem: &Problem) -> Response<Body> {
         Problem::WrongMethod { allowed } => {
             headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
-        Problem::Busy { .. } => {
+        Problem::Unauthorized => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+        }
+        Problem::Busy { .. } | Problem::TooOften => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         _ => {}
@@ -110,6 +121,8 @@ mod tests {
         for (problem, status) in [
             (Problem::NotFound, 404),
             (Problem::WrongMethod { allowed: "GET, HEAD" }, 405),
+            (Problem::Unauthorized, 401),
+            (Problem::TooOften, 429),
             (Problem::UnknownSubset, 404),
             (Problem::NothingScrapedYet, 503),
             (Problem::TooOld { age_secs: 400 }, 503),

@@ -43,9 +43,31 @@ pub fn encode(text: &str, allowed: impl Fn(u8) -> bool) -> String {
     out
 }
 
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Undo base64 with padding; `None` if it is none. Bits behind the last byte do not count, as in Go.
+pub fn base64_decode(text: &str) -> Option<Vec<u8>> {
+    let (groups, rest) = text.as_bytes().as_chunks::<4>();
+    let mut out = Vec::with_capacity(groups.len() * 3);
+    for (at, group) in groups.iter().enumerate() {
+        let is_last = at + 1 == groups.len();
+        let n_padding = group.iter().rev().take_while(|byte| **byte == b'=').count();
+        if n_padding > 2 || (n_padding > 0 && !is_last) {
+            return None;
+        }
+        let mut bits = 0_u32;
+        for byte in &group[..4 - n_padding] {
+            let digit = ALPHABET.iter().position(|known| known == byte)?;
+            bits = bits << 6 | u32::try_from(digit).ok()?;
+        }
+        let [_, bytes @ ..] = (bits << (6 * n_padding)).to_be_bytes();
+        out.extend_from_slice(&bytes[..3 - n_padding]);
+    }
+    rest.is_empty().then_some(out)
+}
+
 /// Base64 with padding (RFC 4648, section 4).
 pub fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
         let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
@@ -82,11 +104,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_base64_is_refused() {
+        for text in
+            ["Z", "Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zm9v!m9v", "Zm=v", "Zm9v\n", "é="]
+        {
+            assert_eq!(base64_decode(text), None, "{text}");
+        }
+        assert_eq!(base64_decode("Zh=="), Some(b"f".to_vec()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn base64_survives_a_round_trip(bytes: Vec<u8>) {
+            proptest::prop_assert_eq!(base64_decode(&base64(&bytes)), Some(bytes));
+        }
+
+        #[test]
+        fn any_text_is_base64_or_is_not(text in "[A-Za-z0-9+/= ]{0,16}") {
+            if let Some(bytes) = base64_decode(&text) {
+                proptest::prop_assert_eq!(base64(&bytes).len(), text.len());
+            }
+        }
+    }
+
+    #[test]
     fn base64_matches_the_rfc() {
         for (text, expect) in
             [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
         {
             assert_eq!(base64(text.as_bytes()), expect);
+            assert_eq!(base64_decode(expect).unwrap(), text.as_bytes());
         }
     }
 }

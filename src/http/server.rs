@@ -1,4 +1,5 @@
-//! The server: accepts, bounds and drains connections; what to answer is the handler's.
+//! The server: accepts, bounds and drains connections, with or without TLS; what to answer is the
+//! handler's.
 //!
 //! The listener and the signal to stop are arguments, so tests bind port 0 and decide when it ends.
 
@@ -18,11 +19,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls;
+use tokio_rustls::server::TlsStream;
 
 /// After a failed accept, wait this long at first …
 const BACK_OFF_MIN: Duration = Duration::from_millis(10);
@@ -30,6 +34,9 @@ const BACK_OFF_MIN: Duration = Duration::from_millis(10);
 const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 /// Told to whom comes when all connections are taken.
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 1\r\nContent-Length: 21\r\nConnection: close\r\n\r\ntoo many connections\n";
+/// Told to whom speaks plain HTTP where TLS is spoken; Go's words.
+const NO_TLS: &[u8] =
+    b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 /// Request line and headers may take this many bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
@@ -61,6 +68,50 @@ pub enum ConnectionEvent {
     HeaderTimeout,
     /// The client took nothing of an answer for too long.
     Stalled,
+    /// Client and server did not agree on TLS.
+    TlsFailed(TlsFailure),
+}
+
+/// Why a TLS handshake failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TlsFailure {
+    /// The client has no certificate, or one that is not taken.
+    Certificate,
+    /// The client went away.
+    Closed,
+    /// The client speaks plain HTTP.
+    PlainHttp,
+    /// No version or suite in common, or what came is no TLS.
+    Protocol,
+    /// It took too long.
+    Timeout,
+}
+
+impl TlsFailure {
+    /// Every failure.
+    pub const ALL: [Self; 5] =
+        [Self::Certificate, Self::Closed, Self::PlainHttp, Self::Protocol, Self::Timeout];
+
+    /// The failure in a word.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::Closed => "closed",
+            Self::PlainHttp => "plain_http",
+            Self::Protocol => "protocol",
+            Self::Timeout => "timeout",
+        }
+    }
+
+    fn of(error: &io::Error) -> Self {
+        use rustls::Error::{InvalidCertificate, NoCertificatesPresented};
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match inner {
+            Some(InvalidCertificate(_) | NoCertificatesPresented) => Self::Certificate,
+            Some(_) => Self::Protocol,
+            None => Self::Closed,
+        }
+    }
 }
 
 /// How a server ended.
@@ -75,10 +126,12 @@ pub enum Drain {
     },
 }
 
-/// Serve until `shutdown` completes, then let open requests finish.
+/// Serve until `shutdown` completes, then let open requests finish. `tls` is asked for each
+/// connection; without it the connection is plain HTTP.
 pub async fn serve<H, F>(
     listener: TcpListener,
     limits: ServerLimits,
+    tls: impl Fn() -> Option<TlsAcceptor>,
     handler: H,
     observe: impl Fn(ConnectionEvent) + Clone + Send + Sync + 'static,
     shutdown: impl Future<Output = ()>,
@@ -110,16 +163,23 @@ where
         back_off = BACK_OFF_MIN;
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
             observe(ConnectionEvent::Refused);
-            refuse(stream);
+            // In TLS there is nothing to be said before it is agreed on.
+            if tls().is_none() {
+                refuse(stream);
+            }
             continue;
         };
         let (handler, observe, stopping) = (handler.clone(), observe.clone(), stopping.clone());
+        let tls = tls();
         connections.spawn(async move {
             observe(ConnectionEvent::Opened);
             let _closed = OnDrop(|| observe(ConnectionEvent::Closed));
-            if let Some(event) = serve_connection(stream, limits, handler, stopping).await {
-                observe(event);
-            }
+            drop(stream.set_nodelay(true));
+            let event = match tls {
+                None => serve_connection(stream, limits, handler, stopping).await,
+                Some(tls) => serve_tls(tls, stream, limits, handler, stopping).await,
+            };
+            event.map(&observe);
             drop(slot);
         });
     }
@@ -136,8 +196,9 @@ async fn drain(mut connections: JoinSet<()>, time_max: Duration) -> Drain {
     }
 }
 
-/// Serve one connection to its end; what is worth counting about that end, if anything.
-async fn serve_connection<H, F>(
+/// Agree on TLS, then serve; what is worth counting about its end, if anything.
+async fn serve_tls<H, F>(
+    tls: TlsAcceptor,
     stream: TcpStream,
     limits: ServerLimits,
     handler: H,
@@ -147,7 +208,46 @@ where
     H: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<Body>>,
 {
-    drop(stream.set_nodelay(true));
+    let agreed = tokio::select! {
+        agreed = timeout(limits.header_time_max, handshake(tls, stream)) => agreed,
+        _ = stopping.changed() => return None,
+    };
+    match agreed.unwrap_or(Err(TlsFailure::Timeout)) {
+        Ok(stream) => serve_connection(stream, limits, handler, stopping).await,
+        Err(failure) => Some(ConnectionEvent::TlsFailed(failure)),
+    }
+}
+
+async fn handshake(
+    tls: TlsAcceptor,
+    mut stream: TcpStream,
+) -> Result<Box<TlsStream<TcpStream>>, TlsFailure> {
+    let mut first = [0];
+    match stream.peek(&mut first).await {
+        // No record of TLS begins with a letter; every request does.
+        Ok(1) if first[0].is_ascii_uppercase() => {
+            // The client may have gone.
+            stream.write_all(NO_TLS).await.ok();
+            return Err(TlsFailure::PlainHttp);
+        }
+        Ok(1) => {}
+        _ => return Err(TlsFailure::Closed),
+    }
+    tls.accept(stream).await.map(Box::new).map_err(|error| TlsFailure::of(&error))
+}
+
+/// Serve one connection to its end; what is worth counting about that end, if anything.
+async fn serve_connection<S, H, F>(
+    stream: S,
+    limits: ServerLimits,
+    handler: H,
+    mut stopping: watch::Receiver<()>,
+) -> Option<ConnectionEvent>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<Body>>,
+{
     let progress = Arc::new(Progress::default());
     let io = Unstalled::new(stream, limits.stall_time_max, Arc::clone(&progress));
     let answered = Arc::clone(&progress);
@@ -282,16 +382,16 @@ impl http_body::Body for Answer {
 }
 
 /// A socket of which a write that makes no progress for too long fails.
-struct Unstalled {
-    inner: TcpStream,
+struct Unstalled<S> {
+    inner: S,
     time_max: Duration,
     is_waiting: bool,
     deadline: Pin<Box<Sleep>>,
     progress: Arc<Progress>,
 }
 
-impl Unstalled {
-    fn new(inner: TcpStream, time_max: Duration, progress: Arc<Progress>) -> Self {
+impl<S> Unstalled<S> {
+    fn new(inner: S, time_max: Duration, progress: Arc<Progress>) -> Self {
         let deadline = Box::pin(tokio::time::sleep(time_max));
         Self { inner, time_max, is_waiting: false, deadline, progress }
     }
@@ -302,6 +402,14 @@ impl Unstalled {
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         self.progress.is_mid_head.store(false, Ordering::Relaxed);
+        self.check_time(cx, written)
+    }
+
+    fn check_time<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.is_waiting = false;
             return written;
@@ -317,7 +425,7 @@ impl Unstalled {
     }
 }
 
-impl AsyncRead for Unstalled {
+impl<S: AsyncRead + Unpin> AsyncRead for Unstalled<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -332,7 +440,7 @@ impl AsyncRead for Unstalled {
     }
 }
 
-impl AsyncWrite for Unstalled {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Unstalled<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -356,12 +464,15 @@ impl AsyncWrite for Unstalled {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+        // TLS has written what it took only when it is flushed.
+        let flushed = Pin::new(&mut self.inner).poll_flush(cx);
+        ready!(self.check_time(cx, flushed))?;
         self.progress.flushed();
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let shut = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.check_time(cx, shut)
     }
 }

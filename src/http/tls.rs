@@ -124,7 +124,7 @@ fn at(secret: &Secret, message: &str) -> String {
     }
 }
 
-fn read_certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn read_certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     let certificates = read.map_err(|e| format!("not a PEM certificate: {e}"))?;
     if certificates.is_empty() {
@@ -133,7 +133,7 @@ fn read_certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> 
     Ok(certificates)
 }
 
-fn read_roots(pem: &str) -> Result<RootCertStore, String> {
+pub(super) fn read_roots(pem: &str) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in read_certificates(pem).map_err(|e| format!("the CA: {e}"))? {
         roots.add(certificate).map_err(|e| format!("the CA: {e}"))?;
@@ -142,7 +142,7 @@ fn read_roots(pem: &str) -> Result<RootCertStore, String> {
 }
 
 /// Read the certificates of the system; files, so off the worker thread.
-async fn system_roots() -> Result<RootCertStore, String> {
+pub(super) async fn system_roots() -> Result<RootCertStore, String> {
     let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs)
         .await
         .map_err(|e| e.to_string())?;

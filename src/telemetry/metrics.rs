@@ -100,6 +100,20 @@ pub mod names {
         "weir_http_stalled_connections_total",
         "Connections cut because the client took nothing of an answer for too long",
     );
+    /// TLS nobody agreed on.
+    pub const TLS_FAILURES: (&str, &str) =
+        ("weir_tls_handshake_failures_total", "TLS handshakes that failed, by reason");
+    /// Credentials that were wrong.
+    pub const AUTH_FAILURES: (&str, &str) =
+        ("weir_http_auth_failures_total", "Requests refused for their credentials, by reason");
+    /// State of the web configuration.
+    pub const WEB_RELOAD_SUCCESSFUL: (&str, &str) = (
+        "weir_web_config_last_reload_successful",
+        "Whether the last attempt to load the web configuration succeeded",
+    );
+    /// Attempts to load the web configuration.
+    pub const WEB_RELOADS: (&str, &str) =
+        ("weir_web_config_reloads_total", "Attempts to load the web configuration again");
     /// Connections the system did not give.
     pub const HTTP_ACCEPT_FAILURES: (&str, &str) =
         ("weir_http_accept_failures_total", "Connections the system could not accept");
@@ -135,6 +149,10 @@ pub struct Metrics {
     http_connections: Gauge,
     http_stalled: Counter,
     http_accept_failures: Counter,
+    tls_failures: Family<Labels, Counter>,
+    auth_failures: Family<Labels, Counter>,
+    web_reload_successful: Gauge,
+    web_reloads: Counter,
 }
 
 /// A good scrape, in numbers.
@@ -192,6 +210,10 @@ impl Metrics {
             http_connections: add(r, names::HTTP_CONNECTIONS, Gauge::default()),
             http_stalled: add(r, names::HTTP_STALLED, Counter::default()),
             http_accept_failures: add(r, names::HTTP_ACCEPT_FAILURES, Counter::default()),
+            tls_failures: add(r, names::TLS_FAILURES, Family::default()),
+            auth_failures: add(r, names::AUTH_FAILURES, Family::default()),
+            web_reload_successful: add(r, names::WEB_RELOAD_SUCCESSFUL, loaded()),
+            web_reloads: add(r, names::WEB_RELOADS, Counter::default()),
             registry,
         }
     }
@@ -338,6 +360,32 @@ impl Metrics {
     /// A client took nothing of an answer for too long.
     pub fn client_stalled(&self) {
         self.http_stalled.inc();
+    }
+
+    /// A TLS handshake failed, for one of a closed set of reasons.
+    pub fn tls_failed(&self, reason: &'static str) {
+        self.tls_failures.get_or_create(&one("reason", reason)).inc();
+    }
+
+    /// Make a reason for failed handshakes visible before there is one.
+    pub fn declare_tls_failure(&self, reason: &'static str) {
+        drop(self.tls_failures.get_or_create(&one("reason", reason)));
+    }
+
+    /// Credentials were missing or wrong; the reason is out of a closed set.
+    pub fn auth_failed(&self, reason: &'static str) {
+        self.auth_failures.get_or_create(&one("reason", reason)).inc();
+    }
+
+    /// Make a reason for refused credentials visible before there is one.
+    pub fn declare_auth_failure(&self, reason: &'static str) {
+        drop(self.auth_failures.get_or_create(&one("reason", reason)));
+    }
+
+    /// The web configuration was loaded again, or could not be.
+    pub fn web_reloaded(&self, is_ok: bool) {
+        self.web_reloads.inc();
+        self.web_reload_successful.set(i64::from(is_ok));
     }
 
     /// The system could not accept a connection.

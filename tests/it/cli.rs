@@ -34,16 +34,16 @@ fn check_refused(args: &[&str], code: i32, told: &[&str]) {
 }
 
 /// A gate of its own process.
-struct Process {
-    child: Child,
+pub(crate) struct Process {
+    pub(crate) child: Child,
     log: BufReader<std::process::ChildStderr>,
     /// Log lines read so far.
     seen: Vec<String>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Process {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut seen = Vec::new();
@@ -60,17 +60,17 @@ impl Process {
         Self { child, log, seen, address }
     }
 
-    fn get(&self, path: &str) -> Reply {
+    pub(crate) fn get(&self, path: &str) -> Reply {
         get(self.address, path)
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
     /// Read the log up to a line that contains `text`.
-    fn wait_for_log(&mut self, text: &str) {
+    pub(crate) fn wait_for_log(&mut self, text: &str) {
         while !self.seen.last().is_some_and(|line| line.contains(text)) {
             let mut line = String::new();
             assert!(self.log.read_line(&mut line).unwrap() > 0, "it ended: {:?}", self.seen);
@@ -79,7 +79,7 @@ impl Process {
     }
 
     /// Wait for the end; the exit code and the whole log.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         self.log.read_to_string(&mut rest).unwrap();
         (self.child.wait().unwrap().code(), self.seen.join("") + &rest)

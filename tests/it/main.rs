@@ -24,4 +24,5 @@ mod scrape;
 mod servers;
 mod support;
 mod tidy;
+mod web;
 mod wire;

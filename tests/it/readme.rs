@@ -1,7 +1,8 @@
 //! The README tells the truth: its commands run, its files load, its tables are complete.
 //!
 //! Blocks say by their first line what they are: `console` is run, `sh` is only looked at for flags
-//! that do not exist, `yaml rules` and `yaml config` go through `weir check`, `yaml prometheus` through promtool.
+//! that do not exist, `yaml rules` and `yaml config` go through `weir check`, `yaml prometheus` and
+//! `yaml web` through promtool.
 
 use std::collections::BTreeSet;
 use std::io::Write;
