@@ -10,6 +10,7 @@ pub mod gate;
 pub mod generate;
 pub mod lint;
 pub mod options;
+pub mod push;
 mod reload;
 pub mod serve;
 mod web;

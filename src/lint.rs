@@ -51,16 +51,22 @@ use crate::parse::LINE_BYTES_MAX;
 pub struct LintConfig {
     /// What the document is.
     pub format: Format,
-    /// What to look for. With no rule at all, names may be any in UTF-8, as for promtool with
-    /// `--lint=none`.
+    /// What to look for.
     pub rules: RuleSet,
+    /// Whether names may be any in UTF-8, as for promtool with `--lint=none`.
+    pub utf8_names: bool,
     /// Refuse longer lines.
     pub line_bytes_max: usize,
 }
 
 impl Default for LintConfig {
     fn default() -> Self {
-        Self { format: Format::Text, rules: RuleSet::default(), line_bytes_max: LINE_BYTES_MAX }
+        Self {
+            format: Format::Text,
+            rules: RuleSet::default(),
+            utf8_names: false,
+            line_bytes_max: LINE_BYTES_MAX,
+        }
     }
 }
 
@@ -80,8 +86,8 @@ enum Reading {
 impl Linter {
     /// The start of a document. `random` must be unpredictable to whoever names series.
     pub fn new(config: LintConfig, random: impl FnMut() -> u64) -> Self {
-        let LintConfig { format, rules, line_bytes_max } = config;
-        let names = if rules.is_empty() { Names::Utf8 } else { Names::Legacy };
+        let LintConfig { format, rules, utf8_names, line_bytes_max } = config;
+        let names = if utf8_names { Names::Utf8 } else { Names::Legacy };
         let reading = match format {
             Format::Text => Reading::Text(Lines {
                 reader: TextReader::new(names),

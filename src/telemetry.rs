@@ -7,5 +7,6 @@ pub mod log;
 pub mod metrics;
 pub mod panic;
 pub mod process;
+pub mod push;
 
 pub use metrics::Metrics;

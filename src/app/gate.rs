@@ -309,7 +309,7 @@ pub async fn run_reloading(
     }
 }
 
-fn record(metrics: &Metrics, event: ConnectionEvent) {
+pub(super) fn record(metrics: &Metrics, event: ConnectionEvent) {
     match event {
         ConnectionEvent::Opened => metrics.connection_opened(),
         ConnectionEvent::Closed => metrics.connection_closed(),

@@ -154,7 +154,8 @@ fn lint(
     let linter = |format: Format| {
         let format = options.format.unwrap_or(format);
         let line_bytes_max = options.line_bytes_max;
-        Linter::new(LintConfig { format, rules, line_bytes_max }, random)
+        let utf8_names = rules.is_empty();
+        Linter::new(LintConfig { format, rules, utf8_names, line_bytes_max }, random)
     };
     if options.input == "-" {
         return read(linter(Format::Text), stdin);

@@ -117,6 +117,7 @@ fn changed_for_restart(running: &Config, new: &Config) -> Vec<&'static str> {
         ("listen_address", running.listen != new.listen),
         ("web_config_file", running.web_config_file != new.web_config_file),
         ("open_probes", running.open_probes != new.open_probes),
+        ("push", running.push != new.push),
         ("data_dir", running.data_dir != new.data_dir),
         ("log_level", running.log_level != new.log_level),
         ("log_format", running.log_format != new.log_format),

@@ -5,6 +5,7 @@ use crate::app::gate;
 use crate::app::gate::GateConfig;
 use crate::app::options;
 use crate::app::options::Options;
+use crate::app::push;
 use crate::app::reload;
 use crate::app::web;
 use crate::config::file::Config;
@@ -29,7 +30,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(exit: Exit, line: String) -> Self {
+    pub(super) fn new(exit: Exit, line: String) -> Self {
         Self { exit, lines: vec![line] }
     }
 }
@@ -40,6 +41,9 @@ impl Failure {
 ///
 /// A configuration the gate cannot work with, an address it cannot have, a drain out of time.
 pub fn gate(options: &Options, config: Config) -> Result<(), Failure> {
+    if config.push.is_some() && config.upstreams.is_empty() {
+        return push::serve::alone(config);
+    }
     let gate = GateConfig::new(&config, &options.proxies)
         .map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
     options::warn(&config.warnings);
@@ -65,22 +69,26 @@ async fn serve(gate: GateConfig, config: Config, options: Options) -> Result<(),
     let front = front.await.map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
     let has_tls = front.web.tls().is_some();
     let ListenAddress { host, port } = &config.listen;
-    let listener = bind(host.as_deref(), *port).await.map_err(|e| {
-        let host = host.as_deref().unwrap_or_default();
-        Failure::new(Exit::Failure, format!("cannot listen on {host}:{port}: {e}"))
-    })?;
+    let listener = listen(host.as_deref(), *port).await?;
     let failed = |e: io::Error| Failure::new(Exit::Failure, e.to_string());
     let signals = count_signals().map_err(failed)?;
     announce(&gate, &config.limits, &listener, has_tls).map_err(failed)?;
     let stop = nth_signal(signals.clone(), 1);
     let reloads = reload::watch(options, config).map_err(failed)?;
-    let drain = tokio::select! {
-        drain = gate::run_reloading(gate, listener, stop, reloads, front) => drain,
-        () = nth_signal(signals, 2) => {
-            let line = "stopped by a second signal, without waiting for open requests";
-            return Err(Failure::new(Exit::Failure, line.to_owned()));
-        }
-    };
+    tokio::select! {
+        drain = gate::run_reloading(gate, listener, stop, reloads, front) => drained(drain),
+        () = nth_signal(signals, 2) => Err(second_signal()),
+    }
+}
+
+/// How a process ends that a second signal hurries.
+pub(super) fn second_signal() -> Failure {
+    let line = "stopped by a second signal, without waiting for open requests";
+    Failure::new(Exit::Failure, line.to_owned())
+}
+
+/// How a process ends whose server has.
+pub(super) fn drained(drain: Drain) -> Result<(), Failure> {
     match drain {
         Drain::Complete => {
             tracing::info!("Stopped.");
@@ -91,6 +99,14 @@ async fn serve(gate: GateConfig, config: Config, options: Options) -> Result<(),
             Err(Failure::new(Exit::Failure, line))
         }
     }
+}
+
+/// The same, or the failure that it is not to have the address.
+pub(super) async fn listen(host: Option<&str>, port: u16) -> Result<TcpListener, Failure> {
+    bind(host, port).await.map_err(|e| {
+        let host = host.unwrap_or_default();
+        Failure::new(Exit::Failure, format!("cannot listen on {host}:{port}: {e}"))
+    })
 }
 
 /// Listen on a host's addresses, or on all there are, IPv6 and IPv4 alike.

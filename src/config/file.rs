@@ -12,6 +12,7 @@ mod http_client;
 pub mod limits;
 pub mod listen;
 mod outputs;
+pub mod push;
 mod shape;
 mod targets;
 pub mod upstream;
@@ -38,6 +39,7 @@ use aggregate::MergeRule;
 use limits::Limits;
 use limits::set;
 use listen::ListenAddress;
+use push::PushConfig;
 use shape::Key;
 use shape::Object;
 use shape::Shape;
@@ -122,6 +124,8 @@ pub struct Config {
     pub upstream_encoding: UpstreamEncoding,
     /// How names with many addresses are looked up.
     pub dns: DnsOptions,
+    /// The push proxy, if there is to be one.
+    pub push: Option<PushConfig>,
     /// Bounds.
     pub limits: Limits,
     /// Whether `POST /-/reload` is answered.
@@ -155,6 +159,7 @@ impl Default for Config {
             subset_timestamps: true,
             upstream_encoding: UpstreamEncoding::default(),
             dns: DnsOptions::default(),
+            push: None,
             limits: Limits::default(),
             enable_reload: false,
             log_level: None,
@@ -261,6 +266,11 @@ static CONFIG: Object = Object {
         },
         Key { name: "dns_timeout", shape: Shape::Duration, about: "Time for a lookup; default 5s" },
         Key {
+            name: "push",
+            shape: Shape::Object(&push::PUSH),
+            about: "weir in front of a Pushgateway, or in its place",
+        },
+        Key {
             name: "enable_reload",
             shape: Shape::Bool,
             about: "Whether POST /-/reload is answered; default false",
@@ -362,6 +372,7 @@ impl Config {
             "target_metrics" => {
                 set(&mut self.target_metrics, value::truth(value, inner, report));
             }
+            "push" => self.push = Some(push::decode(value, inner, report)),
             "subset_max_age" => {
                 set(&mut self.subset_max_age, value::duration(value, inner, report));
             }

@@ -9,7 +9,7 @@ fn linter(rules: RuleSet) -> Linter {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         state
     };
-    Linter::new(LintConfig { rules, ..LintConfig::default() }, random)
+    Linter::new(LintConfig { rules, utf8_names: rules.is_empty(), ..LintConfig::default() }, random)
 }
 
 fn lint(text: &[u8]) -> Result<Report, LintError> {

@@ -126,6 +126,17 @@ impl GroupingKey {
         self.labels.get(name).map(String::as_str)
     }
 
+    /// The same group without a label that has no value, or with it; `None` if it has a value.
+    pub(super) fn with_other_empty(&self, name: &str) -> Option<Self> {
+        let mut labels = self.labels.clone();
+        match labels.remove(name).as_deref() {
+            Some("") => {}
+            Some(_) => return None,
+            None => drop(labels.insert(name.to_owned(), String::new())),
+        }
+        Some(Self { labels })
+    }
+
     /// The job.
     pub fn job(&self) -> &str {
         self.labels.get(JOB).map(String::as_str).unwrap_or_default()

@@ -4,6 +4,7 @@
 //! closed sets: nothing a scraped body or a client says becomes a label.
 
 use crate::telemetry::process::ProcessCollector;
+use crate::telemetry::push::PushMetrics;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -119,12 +120,14 @@ pub mod names {
         ("weir_http_accept_failures_total", "Connections the system could not accept");
 }
 
-type Labels = Vec<(&'static str, String)>;
+pub(super) type Labels = Vec<(&'static str, String)>;
 type Number = Gauge<f64, AtomicU64>;
 
 /// All counters and gauges. Shared; every method is cheap beside the event it counts.
 #[derive(Debug)]
 pub struct Metrics {
+    /// Those of the push proxy.
+    pub push: PushMetrics,
     registry: Registry,
     target_up: Family<Labels, Gauge>,
     target_scrape_duration: Family<Labels, Number>,
@@ -187,6 +190,7 @@ impl Metrics {
         registry.register_collector(Box::new(ProcessCollector));
         let r = &mut registry;
         Self {
+            push: PushMetrics::new(r),
             target_up: add(r, names::TARGET_UP, Family::default()),
             target_scrape_duration: add(r, names::TARGET_SCRAPE_DURATION, Family::default()),
             target_samples: add(r, names::TARGET_SAMPLES, Family::default()),
@@ -395,13 +399,17 @@ impl Metrics {
 }
 
 /// Register a metric and keep a handle on it.
-fn add<M: Metric + Clone>(registry: &mut Registry, (name, help): (&str, &str), metric: M) -> M {
+pub(super) fn add<M: Metric + Clone>(
+    registry: &mut Registry,
+    (name, help): (&str, &str),
+    metric: M,
+) -> M {
     // The encoder adds the suffix itself.
     registry.register(name.trim_end_matches("_total"), help, metric.clone());
     metric
 }
 
-fn one(name: &'static str, value: &str) -> Labels {
+pub(super) fn one(name: &'static str, value: &str) -> Labels {
     vec![(name, value.to_owned())]
 }
 
@@ -412,7 +420,7 @@ fn loaded() -> Gauge {
     gauge
 }
 
-fn duration_histogram() -> Histogram {
+pub(super) fn duration_histogram() -> Histogram {
     Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0])
 }
 

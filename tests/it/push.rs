@@ -1,5 +1,7 @@
 //! Paths of pushes, and what a real Pushgateway makes of them.
 
+mod proxy;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;

@@ -1,0 +1,216 @@
+//! The push proxy: in front of a Pushgateway, or in its place.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `PUT`, `POST`, `DELETE /metrics/job/JOB{/LABEL/VALUE}` | push to a group, delete it |
+//! | `/metrics` | what is stored |
+//! | `/api/v1/status`, `/api/v1/metrics` | as the Pushgateway answers them |
+//! | `/-/healthy`, `/health`, `/-/ready` | whether weir runs, and takes pushes |
+//! | `/-/metrics` | weir's own metrics |
+//!
+//! A push goes one way: path → who may → body, decoded within limits → families → policy → store or
+//! Pushgateway. Nothing is redirected, since clients come back with another method.
+
+mod api;
+mod expose;
+mod own;
+mod process;
+mod receive;
+mod refusal;
+mod route;
+pub mod serve;
+
+use crate::app::clock::Clock;
+use crate::app::push::receive::OpenBytes;
+use crate::app::push::route::Route;
+use crate::config::file::push::PushConfig;
+use crate::http::Body;
+use crate::http::answer::Problem;
+use crate::http::answer::answer;
+use crate::http::answer::text;
+use crate::http::answer::typed;
+use crate::http::server::Drain;
+use crate::http::server::ServerLimits;
+use crate::http::server::serve;
+use crate::push::store::Store;
+use crate::push::store::StoreLimits;
+use crate::telemetry::Metrics;
+use http::HeaderValue;
+use http::Method;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use http::header::ALLOW;
+use hyper::body::Incoming;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::time::MissedTickBehavior;
+use tokio::time::interval;
+
+/// Methods of paths of pushes, in the Pushgateway's order.
+const PUSH_METHODS: &str = "DELETE, OPTIONS, POST, PUT";
+/// How often groups are looked at whose time may be over.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a push proxy needs to know.
+#[derive(Clone, Debug)]
+pub struct PushOptions {
+    /// What the configuration says.
+    pub config: PushConfig,
+    /// Bytes a line may have.
+    pub line_bytes_max: usize,
+    /// The wall clock.
+    pub clock: Clock,
+    /// Words nobody can foresee.
+    pub random: fn() -> u64,
+}
+
+/// A running push proxy.
+#[derive(Debug)]
+pub struct PushProxy {
+    options: PushOptions,
+    store: Mutex<Store>,
+    open_bytes: Arc<OpenBytes>,
+    metrics: Arc<Metrics>,
+    started_ms: i64,
+    is_draining: AtomicBool,
+}
+
+/// Serve a push proxy alone until `shutdown` completes, then drain.
+pub async fn run(
+    proxy: Arc<PushProxy>,
+    limits: ServerLimits,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Drain {
+    let counted = Arc::clone(&proxy.metrics);
+    let observe = move |event| crate::app::gate::record(&counted, event);
+    let serving = Arc::clone(&proxy);
+    let handler = move |request: Request<Incoming>| {
+        let proxy = Arc::clone(&serving);
+        async move {
+            let route = Route::of(request.uri().path());
+            proxy.handle(route, request).await
+        }
+    };
+    let shutdown = async {
+        shutdown.await;
+        proxy.is_draining.store(true, Ordering::Relaxed);
+        tracing::info!("Draining.");
+    };
+    tokio::select! {
+        drain = serve(listener, limits, handler, observe, shutdown) => drain,
+        drain = proxy.expire_for_ever() => drain,
+    }
+}
+
+impl PushProxy {
+    /// A proxy with nothing stored.
+    pub fn new(options: PushOptions, metrics: Arc<Metrics>) -> Self {
+        let limits = &options.config.limits;
+        let limits = StoreLimits {
+            group_series_max: limits.group_series_max,
+            series_max: limits.series_max,
+            groups_max: limits.groups_max,
+        };
+        Self {
+            store: Mutex::new(Store::new(limits, options.random)),
+            open_bytes: Arc::default(),
+            metrics,
+            started_ms: (options.clock)(),
+            is_draining: AtomicBool::new(false),
+            options,
+        }
+    }
+
+    /// Answer a request whose endpoint is known.
+    async fn handle(
+        self: Arc<Self>,
+        route: Option<Route>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let label = route.map_or("other", Route::label);
+        let response = match route {
+            None => answer(&Problem::NotFound),
+            Some(Route::Push) => Arc::clone(&self).push(request).await,
+            Some(route) => self.other(route, &request),
+        };
+        let status = response.status().as_u16();
+        self.metrics.http_request(label, status);
+        tracing::debug!(endpoint = label, status, "Answered a request.");
+        response
+    }
+
+    fn other(self: &Arc<Self>, route: Route, request: &Request<Incoming>) -> Response<Body> {
+        if matches!(route, Route::ApiStatus | Route::ApiMetrics)
+            && request.method() == Method::OPTIONS
+        {
+            return api::with_headers(empty(StatusCode::NO_CONTENT));
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return answer(&Problem::WrongMethod { allowed: "GET, HEAD" });
+        }
+        match route {
+            Route::ApiStatus => self.api_status(),
+            Route::ApiMetrics => self.api_metrics(),
+            Route::Metrics => self.expose(request.headers()),
+            Route::OwnMetrics => self.own_metrics(),
+            Route::Ready if self.is_draining.load(Ordering::Relaxed) => {
+                text(StatusCode::SERVICE_UNAVAILABLE, "weir is draining.\n".to_owned())
+            }
+            Route::Healthy | Route::Health | Route::Ready => {
+                text(StatusCode::OK, "OK\n".to_owned())
+            }
+            Route::Index => typed(StatusCode::OK, "text/html; charset=utf-8", INDEX.to_owned()),
+            // Answered before, as it is the one that is no GET.
+            Route::Push => answer(&Problem::NotFound),
+        }
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        // Whatever panicked had checked before it changed anything.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forget groups when their time is over.
+    async fn expire_for_ever(&self) -> Drain {
+        let mut ticks = interval(EXPIRY_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.expire();
+        }
+    }
+
+    fn expire(&self) {
+        let mut store = self.store();
+        let expired = store.expired((self.options.clock)());
+        for key in &expired {
+            store.delete(key);
+        }
+        self.metrics.push.expired(expired.len() as u64);
+        self.metrics.push.stored(store.n_series(), store.n_groups());
+    }
+}
+
+/// An empty answer, as the Pushgateway gives it.
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// What may be done with a path of a push.
+fn options_of_a_push() -> Response<Body> {
+    let mut response = empty(StatusCode::OK);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(PUSH_METHODS));
+    response
+}
+
+const INDEX: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>weir</title></head>\n<body>\n<h1>weir: pushed metrics</h1>\n<ul>\n<li><a href=\"/metrics\">/metrics</a>: what is stored</li>\n<li><a href=\"/api/v1/metrics\">/api/v1/metrics</a>: what is stored, as JSON</li>\n<li><a href=\"/-/metrics\">/-/metrics</a>: weir's own metrics</li>\n<li><a href=\"/-/healthy\">/-/healthy</a>, <a href=\"/-/ready\">/-/ready</a>: whether weir runs, and takes pushes</li>\n</ul>\n</body>\n</html>\n";
