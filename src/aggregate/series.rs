@@ -180,7 +180,7 @@ impl LabelText<'_> {
 }
 
 /// The labels of [`SeriesText::labels`], one by one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LabelTexts<'t>(&'t [u8]);
 
 impl<'t> LabelTexts<'t> {
@@ -198,15 +198,12 @@ impl<'t> Iterator for LabelTexts<'t> {
             return None;
         }
         let unquoted = self.0.strip_prefix(b"\"");
-        let (name, rest) = match unquoted {
-            Some(text) => {
-                let end = closing_quote(text);
-                (&text[..end], text.get(end + 1..).unwrap_or_default())
-            }
-            None => {
-                let end = self.0.iter().position(|&b| b == b'=').unwrap_or(self.0.len());
-                self.0.split_at(end)
-            }
+        let (name, rest) = if let Some(text) = unquoted {
+            let end = closing_quote(text);
+            (&text[..end], text.get(end + 1..).unwrap_or_default())
+        } else {
+            let end = self.0.iter().position(|&b| b == b'=').unwrap_or(self.0.len());
+            self.0.split_at(end)
         };
         let rest = rest.get(b"=\"".len()..).unwrap_or_default();
         let (value, rest) = rest.split_at(closing_quote(rest));

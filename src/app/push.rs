@@ -31,6 +31,7 @@ use crate::http::answer::text;
 use crate::http::answer::typed;
 use crate::http::server::Drain;
 use crate::http::server::ServerLimits;
+use crate::http::server::no_tls;
 use crate::http::server::serve;
 use crate::push::store::Store;
 use crate::push::store::StoreLimits;
@@ -105,7 +106,7 @@ pub async fn run(
         tracing::info!("Draining.");
     };
     tokio::select! {
-        drain = serve(listener, limits, handler, observe, shutdown) => drain,
+        drain = serve(listener, limits, no_tls, handler, observe, shutdown) => drain,
         drain = proxy.expire_for_ever() => drain,
     }
 }

@@ -126,6 +126,11 @@ pub enum Drain {
     },
 }
 
+/// For [`serve`]: no connection is encrypted.
+pub fn no_tls() -> Option<TlsAcceptor> {
+    None
+}
+
 /// Serve until `shutdown` completes, then let open requests finish. `tls` is asked for each
 /// connection; without it the connection is plain HTTP.
 pub async fn serve<H, F>(

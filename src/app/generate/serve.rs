@@ -25,6 +25,7 @@ use crate::http::answer::typed;
 use crate::http::server::ConnectionEvent;
 use crate::http::server::Drain;
 use crate::http::server::ServerLimits;
+use crate::http::server::no_tls;
 use crate::http::server::serve;
 use crate::model::Format;
 use crate::telemetry::Metrics;
@@ -92,6 +93,7 @@ impl Server {
             serving.spawn(serve(
                 listener,
                 limits,
+                no_tls,
                 move |request| {
                     let server = Arc::clone(&server);
                     async move { server.handle(request, target).await }
@@ -301,6 +303,8 @@ fn wrong_page(case: &Case) -> Response<Body> {
 
 fn record(metrics: &Metrics, event: ConnectionEvent) {
     match event {
+        // There is no TLS here.
+        ConnectionEvent::TlsFailed(_) => {}
         ConnectionEvent::Opened => metrics.connection_opened(),
         ConnectionEvent::Closed => metrics.connection_closed(),
         ConnectionEvent::Refused => metrics.limit_refusal("connections"),
