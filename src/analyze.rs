@@ -112,6 +112,22 @@ impl Analyzer {
         self.parser = behind.parser;
     }
 
+    /// End the document, and go on with another one: a report covers all of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Analyzer::finish`].
+    pub fn begin(&mut self, document: Document) -> Result<(), ParseError> {
+        let format = document.format();
+        let parser = std::mem::replace(&mut self.parser, Parser::of(document));
+        let Self { count, n_lines_before, .. } = self;
+        parser
+            .finish(|line, entry, tokens| count.entry(line, entry, tokens))
+            .map_err(|error| ParseError { line: error.line + *n_lines_before, ..error })?;
+        (count.format, *n_lines_before) = (format, 0);
+        Ok(())
+    }
+
     /// End the document.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ use crate::source::Target;
 use dns::Resolver;
 use files::FileLists;
 use lists::HttpList;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use target::labels_of_url;
@@ -152,7 +153,12 @@ impl Discovery {
     /// The targets there are now.
     ///
     /// Each lookup and each fetch has a time limit of its own; a caller in a hurry drops this.
-    pub async fn find(&self) -> Found {
+    pub fn find(&self) -> Pin<Box<dyn Future<Output = Found> + Send + '_>> {
+        // Boxed, so that nobody's type holds all that a lookup may wait for.
+        Box::pin(self.find_now())
+    }
+
+    async fn find_now(&self) -> Found {
         let mut found = Found::default();
         for (source, list) in self.plan.sources.iter().zip(&self.lists) {
             match (source, list) {

@@ -17,7 +17,7 @@ use crate::aggregate::merge::{Counters, Held, Rows, Slots};
 use crate::aggregate::snapshot::Snapshot;
 use crate::aggregate::table::{PublishStats, Table};
 use crate::ledger::{
-    CleanRead, Ledger, Moment, OutputRules, ReadLimits, ReadStats, Reader, SharedTable,
+    CleanRead, Ledger, Moment, Opening, OutputRules, ReadLimits, ReadStats, Reader, SharedTable,
 };
 use crate::model::{FingerprintKey, Format, MetricType};
 use crate::relabel::Rules;
@@ -130,17 +130,35 @@ impl Engine {
         self.ledgers.iter_mut().for_each(Ledger::begin_round);
     }
 
-    /// Start reading a body of a target.
+    /// Get ready to read a body of a target.
     ///
     /// Several may be read side by side, and committed as they end; nothing is published meanwhile.
     ///
     /// # Panics
     ///
     /// If there is no such target.
-    pub fn reader(&mut self, target: usize, format: Format) -> Reader {
+    pub fn open(&mut self, target: usize) -> Opening {
         let tables = self.outputs.iter().map(Arc::clone);
         let outputs = self.rules[target].iter().cloned().zip(tables);
-        self.ledgers[target].reader(Arc::clone(&self.key), outputs, self.limits, format)
+        self.ledgers[target].open(Arc::clone(&self.key), outputs, self.limits)
+    }
+
+    /// Take back what no body came for.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such target.
+    pub fn close(&mut self, target: usize, opening: Opening) {
+        self.ledgers[target].close(opening);
+    }
+
+    /// Start reading a body of a target: both steps in one.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such target.
+    pub fn reader(&mut self, target: usize, format: Format) -> Reader {
+        self.open(target).reader(format)
     }
 
     /// Take over a body that ended cleanly.
@@ -183,6 +201,24 @@ impl Engine {
         self.ledgers.iter_mut().for_each(Ledger::settle);
         self.is_unpublished = false;
         published
+    }
+
+    /// How many series of an output a target feeds.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such target.
+    pub fn n_series_fed(&self, target: usize, output: usize) -> usize {
+        self.ledgers[target].n_slots(output)
+    }
+
+    /// How many restarts of the target have been noticed in its counters.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such target.
+    pub fn n_resets(&self, target: usize) -> u64 {
+        self.ledgers[target].n_resets()
     }
 
     /// How many rows of all targets each rule of an output drops, by the rule's number.

@@ -37,7 +37,7 @@ mod staged;
 mod unordered;
 
 pub use cold::{OutputRules, SharedTable};
-pub use commit::{Ledger, ReadStats};
+pub use commit::{Ledger, Opening, ReadStats};
 pub use counted::Moment;
 pub use reader::{CleanRead, ReadError, ReadLimits, Reader};
 

@@ -1,12 +1,13 @@
-//! `weir`: the gate. Prometheus scrapes it; it scrapes the target, applies the rules, answers.
+//! `weir`: the gate. Prometheus scrapes it; it scrapes the targets, applies the rules, answers.
 //!
 //! | path | answer |
 //! |---|---|
 //! | `/` | an index of links |
-//! | `/metrics` | scrape the target, and what the rules leave of it |
+//! | `/metrics` | scrape all targets, and what the rules leave of them |
 //! | `/metrics/<subset>` | the subset as of the last good scrape; 404 unknown, 503 none or too old |
-//! | `/source` | the target's own answer |
-//! | `/analyze` | what the target's series are made of |
+//! | `/source` | a target's own answer; `?target=` says which, if there are several |
+//! | `/analyze` | what the series of all targets, or of one, are made of |
+//! | `/-/targets` | how the targets are, as a page or (`?json`) as JSON |
 //! | `/-/healthy`, `/health`, `/healthz`, `/livez` | 200 while weir runs |
 //! | `/-/ready`, `/ready`, `/readyz` | 200, or 503 while weir drains; says what is wrong with the last reload |
 //! | `/-/metrics` | weir's own metrics |
@@ -17,38 +18,27 @@
 
 mod admit;
 mod analyze;
+pub(super) mod config;
 mod expose;
 mod flight;
+mod health;
 pub(super) mod own;
 mod page;
+mod round;
 mod route;
 mod scrapes;
 mod source;
+mod targets;
 mod timing;
 
-use crate::aggregate::merge::MergePolicy;
-use crate::app::clock;
-use crate::app::clock::Clock;
 use crate::app::gate::admit::AuthFailure;
 use crate::app::gate::route::Route;
 use crate::app::gate::scrapes::Scrapes;
 use crate::app::gate::timing::Patience;
-use crate::app::options::random_word;
-use crate::config::RuleSet;
-use crate::config::file::Config;
-use crate::config::file::Merge;
-use crate::config::file::UpstreamEncoding;
-use crate::config::file::upstream::Upstream;
-use crate::discovery::Source;
 use crate::http::Body;
 use crate::http::answer::{Problem, answer, text, typed};
-use crate::http::client::AskFor;
-use crate::http::proxy::{ProxyRules, ProxySettings};
-use crate::http::server::{ConnectionEvent, Drain, ServerLimits, TlsFailure, serve};
-use crate::http::settings::ClientSettings;
+use crate::http::server::{ConnectionEvent, Drain, TlsFailure, serve};
 use crate::http::web::Web;
-use crate::ledger::ReadLimits;
-use crate::source::Target;
 use crate::telemetry::Metrics;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{Method, Request, Response, StatusCode};
@@ -58,6 +48,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+
+pub use config::GateConfig;
 
 /// Analyses at the same time; each costs a scrape and a core.
 const ANALYSES_MAX: usize = 1;
@@ -73,115 +65,6 @@ const LIMITS: [&str; 9] = [
     "request_rate",
     "series",
 ];
-
-/// What a gate does.
-#[derive(Clone, Debug)]
-pub struct GateConfig {
-    /// What to scrape.
-    pub target: Target,
-    /// How to ask for it.
-    pub client: ClientSettings,
-    /// The outputs by name: the main one, without a name, first; then the subsets.
-    pub outputs: Vec<(String, RuleSet)>,
-    /// How series that become one are merged.
-    pub policy: MergePolicy,
-    /// Bounds on lines, series and labels.
-    pub read_limits: ReadLimits,
-    /// Bound on the decoded body.
-    pub body_bytes_max: u64,
-    /// How long a scrape may take; `None`: as long as the asker waits, else 15 s.
-    pub scrape_timeout: Option<Duration>,
-    /// How old a subset may be.
-    pub subset_max_age: Duration,
-    /// Whether samples of subsets carry the time of their scrape.
-    pub subset_timestamps: bool,
-    /// Bounds on the server.
-    pub server: ServerLimits,
-    /// Proxies between here and the target.
-    pub proxies: ProxyRules,
-    /// Which encodings to ask the target for.
-    pub ask_for: AskFor,
-    /// The wall clock.
-    pub clock: Clock,
-    /// Words nobody can foresee, for the keys of fingerprints.
-    pub random: fn() -> u64,
-}
-
-impl GateConfig {
-    /// The part of a configuration that a gate takes, if it can do all that is asked for.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong, a line each.
-    pub fn new(config: &Config, proxies: &ProxySettings) -> Result<Self, Vec<String>> {
-        let mut errors = Vec::new();
-        let proxies = ProxyRules::new(proxies).map_err(|e| {
-            errors.push(format!("HTTP_PROXY or HTTPS_PROXY is no proxy's URL: {e}"));
-        });
-        let upstream = only_upstream(config).map_err(|line| errors.push(line));
-        if !config.aggregate.is_empty() {
-            errors.push("aggregate: merging by choice is not served yet, remove it".to_owned());
-        }
-        let (Ok(proxies), Ok((upstream, target)), true) = (proxies, upstream, errors.is_empty())
-        else {
-            return Err(errors);
-        };
-        let rules_of = |output: &RuleSet| upstream.rules.followed_by(output);
-        let subsets = config.subsets.iter();
-        let subsets = subsets.map(|(name, rules)| (name.clone(), rules_of(rules)));
-        let limits = &config.limits;
-        Ok(Self {
-            target,
-            client: upstream.client.clone(),
-            outputs: std::iter::once((String::new(), rules_of(&config.main)))
-                .chain(subsets)
-                .collect(),
-            policy: match config.merge {
-                Merge::Typed => MergePolicy::Typed,
-                Merge::Sum => MergePolicy::Sum,
-            },
-            read_limits: ReadLimits {
-                line_bytes_max: limits.line_bytes_max,
-                series_max: limits.series_max,
-                labels_max: limits.labels_max,
-            },
-            body_bytes_max: limits.body_bytes_max,
-            scrape_timeout: upstream.scrape_timeout.or(config.scrape_timeout),
-            subset_max_age: config.subset_max_age,
-            subset_timestamps: config.subset_timestamps,
-            server: ServerLimits {
-                connections_max: limits.connections_max,
-                header_time_max: limits.header_time_max,
-                stall_time_max: limits.stall_time_max,
-                drain_time_max: limits.drain_time_max,
-            },
-            proxies,
-            ask_for: match config.upstream_encoding {
-                UpstreamEncoding::Auto => AskFor::Auto,
-                UpstreamEncoding::Identity => AskFor::Identity,
-                UpstreamEncoding::Gzip => AskFor::Gzip,
-            },
-            clock: clock::system_time_ms,
-            random: random_word,
-        })
-    }
-}
-
-/// The one upstream, and its one target.
-fn only_upstream(config: &Config) -> Result<(&Upstream, Target), String> {
-    let upstream = match &config.upstreams[..] {
-        [upstream] => upstream,
-        [] => return Err("there is nothing to do: give upstreams".to_owned()),
-        _ => return Err("several upstreams are not served yet, give one".to_owned()),
-    };
-    match &upstream.targets.sources[..] {
-        [Source::Fixed(Target::Http(url))] => {
-            Ok((upstream, Target::Http(url.with_params(&upstream.targets.params))))
-        }
-        [Source::Fixed(target)] => Ok((upstream, target.clone())),
-        _ => Err("upstreams with several targets are not supported yet, give a URL".to_owned()),
-    }
-}
 
 /// A running gate.
 #[derive(Debug)]
@@ -324,7 +207,6 @@ pub(super) fn record(metrics: &Metrics, event: ConnectionEvent) {
 impl Gate {
     fn new(config: GateConfig, reloader: Option<mpsc::Sender<ReloadReply>>, web: Arc<Web>) -> Self {
         let metrics = Arc::new(Metrics::new());
-        metrics.declare_target(&config.target.instance());
         for limit in LIMITS {
             metrics.declare_limit(limit);
         }
@@ -460,6 +342,7 @@ impl Gate {
             Route::Ready => Ok(self.ready()),
             // Answered before, as it is the one that is no GET.
             Route::Reload => Err(Problem::NotFound),
+            Route::Targets => Ok(self.targets(request)),
             Route::OwnMetrics => own::answer(&self.metrics, self.random, request.headers()),
         }
     }
@@ -473,6 +356,7 @@ impl Gate {
                 Ok(expose::head(request.headers()))
             }
             Route::Index => Ok(self.index()),
+            Route::Targets => Ok(self.targets(request)),
             Route::Source | Route::Analyze | Route::Healthy => {
                 Ok(text(StatusCode::OK, String::new()))
             }
@@ -483,8 +367,17 @@ impl Gate {
 
     fn index(&self) -> Response<Body> {
         let names = self.scrapes.output_names();
-        let page = page::index(&self.scrapes.plan().target.to_string(), &names[1..]);
+        let page = page::index(&self.scrapes.plan().upstream_names(), &names[1..]);
         typed(StatusCode::OK, "text/html; charset=utf-8", page)
+    }
+
+    fn targets(&self, request: &Request<Incoming>) -> Response<Body> {
+        let (health, now_ms) = (self.scrapes.health(), self.scrapes.now_ms());
+        let query = request.uri().query().unwrap_or_default();
+        if query.split('&').any(|pair| pair == "json" || pair.starts_with("json=")) {
+            return typed(StatusCode::OK, "application/json", health::json(&health, now_ms));
+        }
+        typed(StatusCode::OK, "text/html; charset=utf-8", health::page(&health, now_ms))
     }
 
     fn ready(&self) -> Response<Body> {

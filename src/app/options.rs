@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn the_defaults_load() {
         let config = Options::default().load().unwrap();
-        assert_eq!(config.target.to_string(), UPSTREAM);
+        assert_eq!(config.upstreams[0].targets.sources[0].to_string(), UPSTREAM);
         assert_eq!(config.server.connections_max, CONNECTIONS_MAX);
         assert_eq!(config.outputs.len(), 1);
     }
@@ -361,15 +361,25 @@ max_body_bytes: 1MB
     }
 
     #[test]
-    fn what_the_gate_cannot_do_yet_is_refused() {
-        for (text, part) in [
-            ("{}", "nothing to do"),
-            ("upstreams: [{url: a}, {url: b}]", "several upstreams"),
-            ("upstreams: [{url: 'dns+http://a'}]", "several targets"),
-            ("upstreams: [{url: a}]\naggregate: [{match: x, gauges: max}]", "aggregate"),
+    fn a_gate_without_upstreams_is_refused() {
+        let errors = with_file("{}", Options::default()).unwrap_err();
+        assert!(errors.concat().contains("nothing to do"), "{errors:?}");
+    }
+
+    #[test]
+    fn counters_of_several_targets_are_reset_safe_unless_somebody_says() {
+        use crate::aggregate::merge::Counters;
+        for (text, expect) in [
+            ("upstreams: [{url: a}]", Counters::Raw),
+            ("upstreams: [{url: 'file:x'}]", Counters::Raw),
+            ("upstreams: [{url: a}, {url: b}]", Counters::ResetSafe),
+            ("upstreams: [{url: 'dns+http://a:1'}]", Counters::ResetSafe),
+            ("upstreams: [{file_sd_configs: [{files: [a.json]}]}]", Counters::ResetSafe),
+            ("upstreams: [{url: 'dns+http://a:1'}]\ncounters: raw", Counters::Raw),
+            ("upstreams: [{url: a}]\ncounters: reset-safe", Counters::ResetSafe),
         ] {
-            let errors = with_file(text, Options::default()).unwrap_err();
-            assert!(errors.concat().contains(part), "{errors:?}");
+            let config = with_file(text, Options::default()).unwrap();
+            assert_eq!(config.merging.counters, expect, "{text}");
         }
     }
 }

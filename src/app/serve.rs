@@ -131,12 +131,14 @@ fn announce(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     let version = env!("CARGO_PKG_VERSION");
+    let sources = config.upstreams.iter().flat_map(|upstream| &upstream.targets.sources);
+    let upstreams: Vec<String> = sources.map(ToString::to_string).collect();
     tracing::info!(
         version,
         address = %address,
         port = address.port(),
         tls,
-        upstream = %config.target,
+        upstream = upstreams.join(", "),
         subsets = config.outputs.len() - 1,
         max_body_bytes = limits.body_bytes_max,
         max_line_bytes = limits.line_bytes_max,

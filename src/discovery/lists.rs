@@ -105,8 +105,9 @@ impl HttpList {
         if response.status() != StatusCode::OK {
             return Err(format!("server returned HTTP status {}", response.status()));
         }
+        let (head, body) = response.into_parts();
         let header = |name| {
-            let value = response.headers().get(name);
+            let value = head.headers.get(name);
             String::from_utf8_lossy(value.map_or(&[][..], HeaderValue::as_bytes)).into_owned()
         };
         let content_type = header(CONTENT_TYPE);
@@ -118,7 +119,7 @@ impl HttpList {
             "gzip" | "x-gzip" => true,
             other => return Err(format!("the content encoding {other:?} was not asked for")),
         };
-        let body = read(response.into_body(), is_gzip).await?;
+        let body = read(body, is_gzip).await?;
         let text = String::from_utf8(body).map_err(|_| "the list is not UTF-8 text".to_owned())?;
         let name = url.to_string();
         let mut groups = (self.parse)(&name, &text, Syntax::Json)?;

@@ -46,6 +46,18 @@ pub enum Problem {
     /// Requests come too often.
     #[error("too many requests, ask less often")]
     TooOften,
+    /// There are several targets, and none was named.
+    #[error("there are {} targets, choose one with ?target=:\n{}", targets.len(), targets.join("\n"))]
+    WhichTarget {
+        /// All of them.
+        targets: Vec<String>,
+    },
+    /// There is no target of this name.
+    #[error("no such target, there are:\n{}", targets.join("\n"))]
+    UnknownTarget {
+        /// All of them.
+        targets: Vec<String>,
+    },
     /// A limit on work done at the same time.
     #[error("too many {what} at the same time, try again later")]
     Busy {
@@ -63,7 +75,10 @@ impl Problem {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotFound | Self::UnknownSubset => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::UnknownSubset | Self::UnknownTarget { .. } => {
+                StatusCode::NOT_FOUND
+            }
+            Self::WhichTarget { .. } => StatusCode::BAD_REQUEST,
             Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NothingScrapedYet | Self::TooOld { .. } | Self::Busy { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -129,6 +144,8 @@ mod tests {
             (Problem::UpstreamFailed { lines: lines.clone(), is_timeout: false }, 502),
             (Problem::UpstreamFailed { lines, is_timeout: true }, 504),
             (Problem::Busy { what: "analyses" }, 503),
+            (Problem::WhichTarget { targets: vec!["a:1".to_owned(), "b:1".to_owned()] }, 400),
+            (Problem::UnknownTarget { targets: vec!["a:1".to_owned()] }, 404),
             (Problem::Internal, 500),
         ] {
             assert_eq!(answer(&problem).status().as_u16(), status, "{problem}");

@@ -94,7 +94,16 @@ impl Client {
     ///
     /// User and password of the URL become basic authentication. They, private headers and the
     /// address are for the server of `url` alone.
-    pub async fn get(&self, url: &Url, ask: &Ask<'_>) -> Result<Response<ClientBody>, FetchError> {
+    pub fn get<'a>(
+        &'a self,
+        url: &'a Url,
+        ask: &'a Ask<'_>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<ClientBody>, FetchError>> + Send + 'a>> {
+        // Boxed, so that nobody's type holds all that a request may wait for.
+        Box::pin(self.get_now(url, ask))
+    }
+
+    async fn get_now(&self, url: &Url, ask: &Ask<'_>) -> Result<Response<ClientBody>, FetchError> {
         let nothing = HeaderMap::new();
         let mut url = url.clone();
         let mut ask = ask.clone();

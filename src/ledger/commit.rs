@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::aggregate::family::Metadata;
 use crate::aggregate::merge::{Counters, Held, Slots};
@@ -53,6 +54,31 @@ pub struct Ledger {
     order: Order,
     /// The series of a target that keeps no order.
     known: Option<Known>,
+    /// A counter of the body at hand was reset, as whoever walked the rows noticed.
+    has_reset: AtomicBool,
+    /// Bodies in which something was reset.
+    n_resets: u64,
+}
+
+/// What reading a body needs, before its format is known.
+#[derive(Debug)]
+pub struct Opening {
+    base: Arc<Base>,
+    cold: Cold,
+    limits: ReadLimits,
+    values: Vec<f64>,
+    known: Option<Known>,
+}
+
+impl Opening {
+    /// Start reading a body.
+    pub fn reader(self, format: Format) -> Reader {
+        let Self { mut base, cold, limits, values, known } = self;
+        if base.format != Some(format) {
+            base = Arc::default();
+        }
+        Reader::new(base, cold, limits, format, values, known)
+    }
 }
 
 /// What a commit brought.
@@ -80,19 +106,23 @@ impl Ledger {
         self.is_fresh = false;
     }
 
-    /// Start reading a body. `outputs`: the rules of each output and its table.
-    pub fn reader(
+    /// Get ready to read a body. `outputs`: the rules of each output and its table.
+    pub fn open(
         &mut self,
         key: Arc<FingerprintKey>,
         outputs: impl Iterator<Item = (OutputRules, SharedTable)>,
         limits: ReadLimits,
-        format: Format,
-    ) -> Reader {
-        let base =
-            if self.base.format == Some(format) { Arc::clone(&self.base) } else { Arc::default() };
+    ) -> Opening {
         let values = std::mem::take(&mut self.spare);
         let known = self.order.is_lost().then(|| self.known.take().unwrap_or_default());
-        Reader::new(base, Cold::new(key, outputs), limits, format, values, known)
+        let cold = Cold::new(key, outputs);
+        Opening { base: Arc::clone(&self.base), cold, limits, values, known }
+    }
+
+    /// Take back what no body came for.
+    pub fn close(&mut self, opening: Opening) {
+        self.spare = opening.values;
+        self.known = opening.known.or(self.known.take());
     }
 
     /// Take over what a clean body says of families. First half of a commit.
@@ -181,7 +211,27 @@ impl Ledger {
     pub fn settle(&mut self) {
         if let Some(counted) = self.counted.as_mut().filter(|_| self.is_fresh) {
             counted.settle(&self.values, self.known.as_mut(), &self.known_rows);
+            let has_reset = std::mem::take(self.has_reset.get_mut());
+            self.n_resets += u64::from(has_reset || counted.take_restart());
         }
+    }
+
+    /// Bodies in which a counter was found to have been reset.
+    pub fn n_resets(&self) -> u64 {
+        self.n_resets
+    }
+
+    /// How many series of an output the rows feed.
+    pub fn n_slots(&self, output: usize) -> usize {
+        let mut slots = Vec::with_capacity(self.values.len());
+        self.for_each_slot(output, |_, slot| {
+            if !is_dropped(slot) {
+                slots.push(slot);
+            }
+        });
+        slots.sort_unstable();
+        slots.dedup();
+        slots.len()
     }
 
     /// What the target says of its families. The same `Arc` as long as it says the same.
@@ -233,6 +283,9 @@ impl Ledger {
                 was_reset |= is_reset(value, counted) && is_counter(of.operations, slot);
             }
         });
+        if was_reset {
+            self.has_reset.store(true, Ordering::Relaxed);
+        }
         let places = if was_reset { (of.places)() } else { Arc::default() };
         let (mut run, mut pair) = (Run::default(), pairs());
         self.for_each_value(output, &self.values, |slot, _| {

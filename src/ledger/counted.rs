@@ -60,6 +60,8 @@ pub(super) struct Counted {
     /// When the process started, as it says.
     start_time: Option<f64>,
     is_known_target: bool,
+    /// It was started again before the body at hand.
+    has_restarted: bool,
 }
 
 /// What a commit hands over: the body that was, and the one that is.
@@ -92,6 +94,7 @@ impl Counted {
         let has_restarted = self.is_known_target
             && matches!((self.start_time, start_time),
                 (Some(old), Some(new)) if new > old + START_JITTER_SECONDS);
+        self.has_restarted = has_restarted;
         if has_restarted {
             self.by_sample.fill(0.0);
         } else {
@@ -267,6 +270,11 @@ impl Counted {
                 }
             }
         }
+    }
+
+    /// Whether the target was started again before the body at hand; tells it once.
+    pub(super) fn take_restart(&mut self) -> bool {
+        std::mem::take(&mut self.has_restarted)
     }
 
     /// These values have been counted.

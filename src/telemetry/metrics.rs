@@ -41,6 +41,23 @@ pub mod names {
         "weir_target_last_success_timestamp_seconds",
         "When the last good scrape of a target began",
     );
+    /// Restarts of a target.
+    pub const TARGET_RESETS: (&str, &str) = (
+        "weir_target_counter_resets",
+        "Scrapes of a target, since it is known, that found counters reset",
+    );
+    /// Targets there are.
+    pub const TARGETS: (&str, &str) = ("weir_targets", "Targets found for the last scrape");
+    /// What could not be found out.
+    pub const DISCOVERY_PROBLEMS: (&str, &str) = (
+        "weir_discovery_problems_total",
+        "Times that targets could not be found or were refused, by reason",
+    );
+    /// Answers out of date.
+    pub const DISCOVERY_KEPT: (&str, &str) = (
+        "weir_discovery_kept_seconds",
+        "How long the oldest answer used in place of a failed one has been out of date, 0 if none is",
+    );
     /// Attempts.
     pub const SCRAPES: (&str, &str) = ("weir_scrapes_total", "Scrapes begun, by target");
     /// Failures.
@@ -135,6 +152,10 @@ pub struct Metrics {
     target_body_bytes: Family<Labels, Number>,
     target_wire_bytes: Family<Labels, Number>,
     target_last_success: Family<Labels, Number>,
+    target_resets: Family<Labels, Number>,
+    targets: Gauge,
+    discovery_problems: Family<Labels, Counter>,
+    discovery_kept: Number,
     scrapes: Family<Labels, Counter>,
     scrape_failures: Family<Labels, Counter>,
     scrapes_cancelled: Counter,
@@ -197,6 +218,10 @@ impl Metrics {
             target_body_bytes: add(r, names::TARGET_BODY_BYTES, Family::default()),
             target_wire_bytes: add(r, names::TARGET_WIRE_BYTES, Family::default()),
             target_last_success: add(r, names::TARGET_LAST_SUCCESS, Family::default()),
+            target_resets: add(r, names::TARGET_RESETS, Family::default()),
+            targets: add(r, names::TARGETS, Gauge::default()),
+            discovery_problems: add(r, names::DISCOVERY_PROBLEMS, Family::default()),
+            discovery_kept: add(r, names::DISCOVERY_KEPT, Number::default()),
             scrapes: add(r, names::SCRAPES, Family::default()),
             scrape_failures: add(r, names::SCRAPE_FAILURES, Family::default()),
             scrapes_cancelled: add(r, names::SCRAPES_CANCELLED, Counter::default()),
@@ -258,6 +283,27 @@ impl Metrics {
         self.target_body_bytes.remove(&labels);
         self.target_wire_bytes.remove(&labels);
         self.target_last_success.remove(&labels);
+        self.target_resets.remove(&labels);
+    }
+
+    /// How many targets there are now.
+    pub fn targets_found(&self, n_targets: usize) {
+        self.targets.set(i64::try_from(n_targets).unwrap_or(i64::MAX));
+    }
+
+    /// Scrapes of a target that found counters reset.
+    pub fn target_resets(&self, instance: &str, n_resets: u64) {
+        self.target_resets.get_or_create(&one("instance", instance)).set(to_f64(n_resets));
+    }
+
+    /// Something about targets could not be found out. The reason comes from a closed set.
+    pub fn discovery_problem(&self, reason: &'static str) {
+        self.discovery_problems.get_or_create(&one("reason", reason)).inc();
+    }
+
+    /// For how long the oldest answer that is still used has been out of date.
+    pub fn discovery_kept(&self, oldest: Option<Duration>) {
+        self.discovery_kept.set(oldest.unwrap_or_default().as_secs_f64());
     }
 
     /// A scrape begins.

@@ -139,7 +139,7 @@ fn fix_f4_timeouts_have_to_be_positive() {
 fn fix_f3_upstreams_are_checked_at_the_start() {
     check_refused(&["-H", "http://[::1"], 2, &["--upstream", "malformed"]);
     check_refused(&["-H", ""], 2, &["--upstream", "empty"]);
-    check_refused(&["-H", "dns+http://h:1/m"], 2, &["not supported yet"]);
+    check_refused(&["-H", "dns+ftp://h:1/m"], 2, &["--upstream"]);
 }
 
 #[test]

@@ -6,5 +6,6 @@ mod analyze;
 mod bad_input;
 mod drop_in;
 mod endpoints;
+mod fan_in;
 mod sharing;
 mod subsets;

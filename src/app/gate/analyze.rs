@@ -1,19 +1,19 @@
-//! `/analyze`: what the target's series are made of. Never in the way of a scrape.
+//! `/analyze`: what the series of all targets, or of one, are made of. Never in the way of a scrape.
 //!
-//! It asks the target itself, on a request of its own, and counts on a thread of its own. With
+//! It asks the targets itself, on requests of its own, and counts on a thread of its own. With
 //! `?json` the answer is JSON and tells also what each label costs; `?savings` adds that to the
 //! text.
 
 use crate::analyze::{Analyzer, Extent, Report};
 use crate::app::analyze::to_json;
 use crate::app::gate::Gate;
-use crate::app::gate::scrapes::{problem, refused};
+use crate::app::gate::scrapes::{Chosen, problem, refused};
+use crate::app::gate::source::target_of;
 use crate::http::Body;
 use crate::http::answer::{Problem, typed};
 use crate::ledger::ReadError;
 use crate::parse::Document;
-use crate::source::scrape::Exposition;
-use crate::source::{ScrapeError, within};
+use crate::source::ScrapeError;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -54,16 +54,8 @@ impl Gate {
         };
         let wish = Wish::of(request.uri().query().unwrap_or_default());
         let deadline = self.settings().patience.deadline(request.headers());
-        let plan = self.scrapes.plan();
-        let target = &plan.target;
-        let time_left = deadline.saturating_duration_since(Instant::now());
-        let opened = plan.scraper.open(target, time_left);
-        let exposition =
-            within(sleep_until(deadline), opened).await.map_err(|e| problem(target, &e))?;
-
-        let document =
-            Document::new(exposition.format).with_line_bytes_max(self.settings().line_bytes_max);
-        let analyzer = Analyzer::new(document, wish.extent(), self.random);
+        let targets = self.scrapes.choose(target_of(request).as_deref()).await?;
+        let (line_bytes_max, random) = (self.settings().line_bytes_max, self.random);
         // Dropped with this request, which is how the thread learns that nobody waits any more.
         let (_waiting, gone) = oneshot::channel::<()>();
         let work = tokio::task::spawn_blocking(move || {
@@ -74,20 +66,63 @@ impl Gate {
                     _ = gone => {}
                 }
             };
-            let report = Handle::current().block_on(within(over, count(exposition, analyzer)))?;
+            let counted = count(&targets, deadline, line_bytes_max, wish.extent(), random);
+            let within = async {
+                tokio::select! {
+                    counted = counted => counted,
+                    () = over => Err(out_of_time(&targets)),
+                }
+            };
+            let report = Handle::current().block_on(within)?;
             Ok(written(&report, wish))
         });
-        let done = work.await.map_err(|_| Problem::Internal)?;
-        let text = done.map_err(|e: ScrapeError| problem(target, &e))?;
+        let text = work.await.map_err(|_| Problem::Internal)??;
         let content_type = if wish.json { "application/json" } else { "text/plain; charset=utf-8" };
         Ok(typed(StatusCode::OK, content_type, text))
     }
 }
 
-async fn count(exposition: Exposition, mut analyzer: Analyzer) -> Result<Report, ScrapeError> {
-    let refused = |e| refused(&ReadError::from(e));
-    exposition.read(|piece| analyzer.push(piece).map_err(refused)).await?;
-    Ok(analyzer.finish().map_err(refused)?)
+fn out_of_time(targets: &[Chosen]) -> Problem {
+    let lines = match targets {
+        [(_, target)] => vec![format!("{target}: timed out")],
+        _ => vec!["timed out before all targets were read".to_owned()],
+    };
+    Problem::UpstreamFailed { lines, is_timeout: true }
+}
+
+/// Read one target after the other. A target that fails is a failure: a report without it would
+/// mislead.
+async fn count(
+    targets: &[Chosen],
+    deadline: Instant,
+    line_bytes_max: usize,
+    extent: Extent,
+    random: fn() -> u64,
+) -> Result<Report, Problem> {
+    let mut analyzer: Option<Analyzer> = None;
+    let mut failed = None;
+    for (upstream, target) in targets {
+        failed = Some(target);
+        let one = async {
+            let time_left = deadline.saturating_duration_since(Instant::now());
+            let exposition = upstream.scraper.open(target, time_left).await?;
+            let document = Document::new(exposition.format).with_line_bytes_max(line_bytes_max);
+            let refused = |e| refused(&ReadError::from(e));
+            let analyzer = match &mut analyzer {
+                Some(analyzer) => {
+                    analyzer.begin(document).map_err(refused)?;
+                    analyzer
+                }
+                none => none.insert(Analyzer::new(document, extent, random)),
+            };
+            exposition.read(|piece| analyzer.push(piece).map_err(refused)).await?;
+            Ok::<_, ScrapeError>(())
+        };
+        one.await.map_err(|e| problem(target, &e))?;
+    }
+    let (Some(analyzer), Some(last)) = (analyzer, failed) else { return Err(Problem::Internal) };
+    let refused = |e| ScrapeError::from(refused(&ReadError::from(e)));
+    analyzer.finish().map_err(|e| problem(last, &refused(e)))
 }
 
 fn written(report: &Report, wish: Wish) -> String {

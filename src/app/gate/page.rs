@@ -3,7 +3,7 @@
 use crate::http::percent;
 
 /// Write the index. Subsets come in the order of their names.
-pub(super) fn index(target: &str, subsets: &[String]) -> String {
+pub(super) fn index(upstreams: &[&str], subsets: &[String]) -> String {
     let mut names: Vec<&String> = subsets.iter().collect();
     names.sort();
     let subsets: String = names
@@ -13,15 +13,16 @@ pub(super) fn index(target: &str, subsets: &[String]) -> String {
             item(&path, &format!("/metrics/{name}"), "a subset, as of the last scrape")
         })
         .collect();
-    let target = escape(target);
+    let upstreams = escape(&upstreams.join(", "));
     let version = env!("CARGO_PKG_VERSION");
     [
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>weir</title></head>\n<body>\n",
-        &format!("<h1>weir {version}</h1>\n<p>In front of {target}.</p>\n<ul>\n"),
+        &format!("<h1>weir {version}</h1>\n<p>In front of {upstreams}.</p>\n<ul>\n"),
         &item("/metrics", "/metrics", "scrape, and show what the rules leave"),
         &subsets,
-        &item("/source", "/source", "what the target answers"),
-        &item("/analyze", "/analyze", "which metrics and labels make up the target's series"),
+        &item("/-/targets", "/-/targets", "how the targets are"),
+        &item("/source", "/source", "what a target answers"),
+        &item("/analyze", "/analyze", "which metrics and labels make up the targets' series"),
         &item("/-/metrics", "/-/metrics", "weir's own metrics"),
         &item("/-/healthy", "/-/healthy", "whether weir runs"),
         &item("/-/ready", "/-/ready", "whether weir takes requests"),
@@ -35,7 +36,7 @@ fn item(path: &str, text: &str, what: &str) -> String {
 }
 
 /// Make text safe between tags and in quoted attributes.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -56,7 +57,7 @@ mod tests {
 
     #[test]
     fn names_are_sorted_and_escaped() {
-        let page = index("http://h/<x>", &["z".to_owned(), "<script>/\"a b".to_owned()]);
+        let page = index(&["http://h/<x>"], &["z".to_owned(), "<script>/\"a b".to_owned()]);
         assert!(page.contains("In front of http://h/&lt;x&gt;."), "{page}");
         let odd =
             "<a href=\"/metrics/%3Cscript%3E%2F%22a%20b\">/metrics/&lt;script&gt;/&quot;a b</a>";

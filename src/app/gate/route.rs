@@ -13,6 +13,8 @@ pub(super) enum Route {
     Subset(Vec<u8>),
     /// `/source`: what the target answers.
     Source,
+    /// `/-/targets`: how the targets are.
+    Targets,
     /// `/analyze`: what the target's body is made of.
     Analyze,
     /// `/-/healthy` and what probes ask for: whether weir runs.
@@ -36,6 +38,7 @@ impl Route {
             "/-/healthy" | "/health" | "/healthz" | "/livez" => Self::Healthy,
             "/-/ready" | "/ready" | "/readyz" => Self::Ready,
             "/-/metrics" => Self::OwnMetrics,
+            "/-/targets" => Self::Targets,
             "/-/reload" => Self::Reload,
             _ => {
                 // A slash inside a name comes escaped.
@@ -56,6 +59,7 @@ impl Route {
             Self::Healthy => "/-/healthy",
             Self::Ready => "/-/ready",
             Self::OwnMetrics => "/-/metrics",
+            Self::Targets => "/-/targets",
             Self::Reload => "/-/reload",
         }
     }
@@ -82,6 +86,7 @@ mod tests {
             ("/livez", Some(Route::Healthy)),
             ("/readyz", Some(Route::Ready)),
             ("/-/metrics", Some(Route::OwnMetrics)),
+            ("/-/targets", Some(Route::Targets)),
             ("/favicon.ico", None),
             ("/debug/pprof/", None),
             ("", None),

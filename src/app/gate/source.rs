@@ -1,4 +1,4 @@
-//! `/source`: the target's own answer, as it is.
+//! `/source`: a target's own answer, as it is.
 
 use crate::app::gate::Gate;
 use crate::app::gate::scrapes::problem;
@@ -6,6 +6,7 @@ use crate::http::Body;
 use crate::http::answer::Problem;
 use crate::http::client::AskFor;
 use crate::http::gzip;
+use crate::http::percent;
 use crate::source::scrape::RawBody;
 use crate::source::{ScrapeError, ScrapeErrorKind, within};
 use bytes::Bytes;
@@ -42,11 +43,16 @@ impl Gate {
         request: &Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
         let deadline = self.settings().patience.deadline(request.headers());
-        let plan = self.scrapes.plan();
-        let target = &plan.target;
+        let mut all = self.scrapes.choose(target_of(request).as_deref()).await?;
+        let (Some((upstream, target)), true) = (all.pop(), all.is_empty()) else {
+            let targets = self.scrapes.choose(None).await?;
+            let targets = targets.iter().map(|(_, target)| target.instance()).collect();
+            return Err(Problem::WhichTarget { targets });
+        };
+        let target = &target;
         let time_left = deadline.saturating_duration_since(Instant::now());
         let asked = async {
-            let response = plan.scraper.ask(target, time_left, AskFor::Identity).await?;
+            let response = upstream.scraper.ask(target, time_left, AskFor::Identity).await?;
             let (mut head, body) = response.into_parts();
             let is_gzip = is_gzip(&head.headers);
             if is_gzip {
@@ -68,6 +74,14 @@ impl Gate {
         *response.headers_mut() = head.headers;
         Ok(response)
     }
+}
+
+/// The target a request names, if it names one.
+pub(super) fn target_of(request: &Request<Incoming>) -> Option<String> {
+    let mut pairs = request.uri().query()?.split('&');
+    let named = pairs.find_map(|pair| pair.strip_prefix("target="))?;
+    let name = percent::decode(named)?;
+    String::from_utf8(name).ok().filter(|name| !name.is_empty())
 }
 
 fn is_gzip(headers: &HeaderMap) -> bool {

@@ -12,6 +12,9 @@ use super::shape::Key;
 use super::shape::Object;
 use super::shape::Shape;
 use super::value;
+use crate::aggregate::choice::Choice;
+pub use crate::aggregate::choice::{Gauges, Quantiles};
+pub use crate::aggregate::merge::Counters;
 use crate::model::LabelSet;
 use crate::relabel::Action;
 use crate::relabel::RuleSpec;
@@ -66,45 +69,6 @@ static SELECTOR: Object = Object {
     required: &["regex"],
 };
 
-/// What becomes of gauges that become one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Gauges {
-    /// Their sum.
-    Sum,
-    /// The least.
-    Min,
-    /// The greatest.
-    Max,
-    /// The mean.
-    Avg,
-    /// The newest.
-    Last,
-    /// How many there are.
-    Count,
-    /// Nothing.
-    Drop,
-}
-
-/// What becomes of quantiles that become one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Quantiles {
-    /// Nothing: quantiles cannot be merged.
-    Drop,
-    /// The greatest.
-    Max,
-    /// The mean.
-    Avg,
-}
-
-/// What becomes of counters that become one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Counters {
-    /// Their sum as it is.
-    Raw,
-    /// The sum of what each of them grew.
-    ResetSafe,
-}
-
 /// How the series that a selector matches are merged; the first rule that matches counts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MergeRule {
@@ -118,6 +82,16 @@ pub struct MergeRule {
 }
 
 impl MergeRule {
+    /// The same, for the table of an output.
+    pub fn choice(&self) -> Choice {
+        Choice {
+            selector: self.selector.rules.clone(),
+            gauges: self.gauges,
+            quantiles: self.quantiles,
+            counters: self.counters,
+        }
+    }
+
     /// Whether this rule is for the output series with these labels, `__name__` among them.
     pub fn matches(&self, labels: &mut LabelSet, scratch: &mut Scratch) -> bool {
         // One rule that keeps: it changes nothing.
