@@ -44,7 +44,7 @@ pub struct Table {
     index: HashTable<u32>,
     fingerprints: Vec<Fingerprint>,
     operations: Vec<Operation>,
-    /// By slot: what counters have counted so far, see [`Counters::ResetSafe`].
+    /// By slot: what counters have counted so far, see [`Merging::counters`].
     totals: Vec<f64>,
     /// By slot: when that began, in ms.
     began: Vec<Option<i64>>,
