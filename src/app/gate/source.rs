@@ -43,13 +43,11 @@ impl Gate {
         request: &Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
         let deadline = self.settings().patience.deadline(request.headers());
-        let mut all = self.scrapes.choose(target_of(request).as_deref()).await?;
-        let (Some((upstream, target)), true) = (all.pop(), all.is_empty()) else {
-            let targets = self.scrapes.choose(None).await?;
-            let targets = targets.iter().map(|(_, target)| target.instance()).collect();
+        let chosen = self.scrapes.choose(target_of(request).as_deref()).await?;
+        let [(upstream, target)] = &chosen[..] else {
+            let targets = chosen.iter().map(|(_, target)| target.instance()).collect();
             return Err(Problem::WhichTarget { targets });
         };
-        let target = &target;
         let time_left = deadline.saturating_duration_since(Instant::now());
         let asked = async {
             let response = upstream.scraper.ask(target, time_left, AskFor::Identity).await?;
