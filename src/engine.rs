@@ -73,6 +73,10 @@ pub struct Engine {
     /// Numbers of targets that are forgotten.
     free: Vec<usize>,
     moment: Moment,
+    /// What all targets say of families.
+    metadata: Arc<Metadata>,
+    /// A target was forgotten since that was put together.
+    is_metadata_stale: bool,
     /// Bodies were committed that no snapshot shows yet.
     is_unpublished: bool,
 }
@@ -95,6 +99,8 @@ impl Engine {
             rules: Vec::new(),
             free: Vec::new(),
             moment: Moment::default(),
+            metadata: Arc::default(),
+            is_metadata_stale: false,
             is_unpublished: false,
         }
     }
@@ -167,8 +173,11 @@ impl Engine {
     ///
     /// If there is no such target.
     pub fn commit(&mut self, target: usize, mut read: CleanRead) -> ReadStats {
-        self.ledgers[target].take_metadata(&mut read);
-        let metadata = self.metadata();
+        let is_new = self.ledgers[target].take_metadata(&mut read, &self.metadata);
+        if is_new | std::mem::take(&mut self.is_metadata_stale) {
+            self.metadata = self.merged_metadata();
+        }
+        let metadata = Arc::clone(&self.metadata);
         let mut tables: Vec<_> = self.outputs.iter().map(write).collect();
         for table in tables.iter_mut().filter(|table| !Arc::ptr_eq(table.metadata(), &metadata)) {
             table.set_metadata(Arc::clone(&metadata));
@@ -184,6 +193,7 @@ impl Engine {
     /// If there is no such target.
     pub fn forget(&mut self, target: usize) {
         self.ledgers[target].clear();
+        self.is_metadata_stale = true;
         self.free.push(target);
     }
 
@@ -233,7 +243,7 @@ impl Engine {
     }
 
     /// What all targets say of families; where they contradict each other the type is unknown.
-    fn metadata(&self) -> Arc<Metadata> {
+    fn merged_metadata(&self) -> Arc<Metadata> {
         let mut ledgers = self.ledgers.iter().filter(|ledger| !ledger.metadata().is_empty());
         let Some(first) = ledgers.next() else { return Arc::default() };
         let mut all = Arc::clone(first.metadata());

@@ -125,17 +125,20 @@ impl Ledger {
         self.known = opening.known.or(self.known.take());
     }
 
-    /// Take over what a clean body says of families. First half of a commit.
-    pub fn take_metadata(&mut self, read: &mut CleanRead) {
+    /// Take over what a clean body says of families, and tell whether that is something else than
+    /// before. First half of a commit. What says the same as `known` shares it.
+    pub fn take_metadata(&mut self, read: &mut CleanRead, known: &Arc<Metadata>) -> bool {
         let numbers = std::mem::take(&mut read.staged.meta_numbers);
         if numbers == self.meta_numbers && Arc::ptr_eq(&read.staged.metas, &self.base.metas) {
-            return;
-        }
-        let metadata = read.staged.metas.metadata(&numbers);
-        if metadata != *self.metadata {
-            self.metadata = Arc::new(metadata);
+            return false;
         }
         self.meta_numbers = numbers;
+        let metadata = read.staged.metas.metadata(&self.meta_numbers);
+        if metadata == *self.metadata {
+            return false;
+        }
+        self.metadata = if metadata == **known { Arc::clone(known) } else { Arc::new(metadata) };
+        true
     }
 
     /// Take over the rows of a clean body, the second half; `tables` are those the reader was given, in the same order.
