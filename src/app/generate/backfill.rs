@@ -10,6 +10,7 @@ use crate::app::generate::one;
 use crate::app::generate::output_failed;
 use crate::app::generate::write::Draft;
 use crate::app::generate::write::PIECE_BYTES;
+use crate::app::generate::write::Progress;
 use crate::app::serve::Failure;
 use crate::generate::generator::Generator;
 use std::fs;
@@ -19,8 +20,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-use tokio::time::Instant;
 
 /// Blocks of Prometheus are this long, and begin at multiples of it.
 const WINDOW_MS: i64 = 2 * 3_600_000;
@@ -28,8 +27,6 @@ const WINDOW_MS: i64 = 2 * 3_600_000;
 const INSTANTS_MAX: i64 = 100_000_000;
 /// What a file without samples holds.
 const EMPTY: &[u8] = b"# EOF\n";
-/// How often progress is shown.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What to write.
 #[derive(Clone, Debug)]
@@ -55,7 +52,7 @@ pub struct Written {
     pub n_bytes: u64,
 }
 
-/// Write all windows, telling `progress` of it if it is a terminal.
+/// Write all windows, telling of `progress`.
 ///
 /// # Errors
 ///
@@ -63,9 +60,8 @@ pub struct Written {
 pub fn run(
     loaded: &Loaded,
     backfill: &Backfill,
-    is_terminal: bool,
     stop: &AtomicBool,
-    progress: &mut impl Write,
+    progress: &mut Progress<impl Write>,
 ) -> Result<Written, Failure> {
     let &Backfill { start_ms, end_ms, step_ms, target, .. } = backfill;
     if end_ms < start_ms {
@@ -82,10 +78,11 @@ pub fn run(
     fs::create_dir_all(folder).map_err(|e| output_failed(&folder.display().to_string(), &e))?;
     let windows = windows(backfill);
     let mut written = Written::default();
-    let mut teller = Teller { is_terminal, n_windows: windows.len(), told: Instant::now() };
+    let n_windows = windows.len();
     for (nth, window) in windows.iter().enumerate() {
         let mut tell = |n_bytes| {
-            teller.tell(nth, written.n_bytes + n_bytes, progress);
+            let n_bytes = written.n_bytes + n_bytes;
+            progress.tell(|| format!("{nth} of {n_windows} files, {} MiB", n_bytes >> 20));
             !stop.load(Ordering::Relaxed)
         };
         let path = folder.join(format!("out-{}.om", window.name_secs));
@@ -96,7 +93,7 @@ pub fn run(
                 written.n_bytes += n_bytes;
             }
             Err(e) => {
-                teller.end(progress);
+                progress.end();
                 if e.kind() == io::ErrorKind::Interrupted {
                     let line = format!("stopped after {} whole files", written.n_files);
                     return Err(Failure { exit: Exit::Failure, lines: vec![line] });
@@ -105,7 +102,7 @@ pub fn run(
             }
         }
     }
-    teller.end(progress);
+    progress.end();
     Ok(written)
 }
 
@@ -160,30 +157,6 @@ fn write_window(
     }
     draft.finish()?;
     Ok(n_bytes)
-}
-
-/// Shows how far it has come.
-struct Teller {
-    is_terminal: bool,
-    n_windows: usize,
-    told: Instant,
-}
-
-impl Teller {
-    fn tell(&mut self, n_done: usize, n_bytes: u64, progress: &mut impl Write) {
-        if self.is_terminal && self.told.elapsed() >= PROGRESS_INTERVAL {
-            self.told = Instant::now();
-            let (n_windows, mib) = (self.n_windows, n_bytes >> 20);
-            // A terminal that is gone does not keep the files from being written.
-            write!(progress, "\r{n_done} of {n_windows} files, {mib} MiB ").ok();
-        }
-    }
-
-    fn end(&self, progress: &mut impl Write) {
-        if self.is_terminal {
-            write!(progress, "\r\x1b[K").ok();
-        }
-    }
 }
 
 /// Something that is set when a signal asks to stop.

@@ -19,6 +19,7 @@ use crate::app::generate::serve::Server;
 use crate::app::generate::time::Time;
 use crate::app::generate::time::TimeControl;
 use crate::app::generate::write::Draft;
+use crate::app::generate::write::Progress;
 use crate::app::generate::write::write_page;
 use crate::app::serve;
 use crate::app::serve::Failure;
@@ -33,6 +34,7 @@ use std::io::IsTerminal as _;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -100,7 +102,7 @@ pub fn run(
         Task::Serve { plan, listen_address, target_ports } => {
             serve_plan(&plan, &listen_address, target_ports)
         }
-        Task::Write { plan, output } => write(&plan, &output, out),
+        Task::Write { plan, output } => write(&plan, &output, out, err),
         Task::DryRun(plan) => dry(&plan, out),
         Task::Backfill { source, backfill } => fill(&source, &backfill, out, err),
         Task::Learn(learn) => learn::run(&learn, fetch, CLOCK(), out),
@@ -118,7 +120,12 @@ fn checked(plan: &Plan) -> Result<(), Failure> {
     plan.time.problem().map_or(Ok(()), |problem| Err(one(problem)))
 }
 
-fn write(plan: &Plan, output: &Path, out: &mut impl Write) -> Result<(), Failure> {
+fn write(
+    plan: &Plan,
+    output: &Path,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> Result<(), Failure> {
     checked(plan)?;
     let generator = plan.source.load()?.generator;
     let (target, n_targets) = (plan.target, generator.n_targets());
@@ -132,11 +139,24 @@ fn write(plan: &Plan, output: &Path, out: &mut impl Write) -> Result<(), Failure
         let written = write_page(&generator, target, time_ms, plan.format, sink);
         return printed(written.and_then(|()| out.flush()));
     }
+    let stop = backfill::stop_on_signal().map_err(|e| failed(&e.to_string()))?;
+    let mut progress = Progress::new(err, io::stderr().is_terminal());
+    let mut n_bytes = 0;
     let written = Draft::create(output).and_then(|mut draft| {
-        write_page(&generator, target, time_ms, plan.format, |piece| draft.write(piece))?;
+        write_page(&generator, target, time_ms, plan.format, |piece| {
+            draft.write(piece)?;
+            n_bytes += piece.len();
+            progress.tell(|| format!("{} MiB", n_bytes >> 20));
+            let is_stopped = stop.load(Ordering::Relaxed);
+            if is_stopped { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+        })?;
         draft.finish()
     });
-    written.map_err(|e| output_failed(&name, &e))
+    progress.end();
+    written.map_err(|e| match e.kind() {
+        io::ErrorKind::Interrupted => failed(&format!("stopped; {name:?} is as it was")),
+        _ => output_failed(&name, &e),
+    })
 }
 
 fn dry(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
@@ -154,8 +174,8 @@ fn fill(
 ) -> Result<(), Failure> {
     let loaded = source.load()?;
     let stop = backfill::stop_on_signal().map_err(|e| failed(&e.to_string()))?;
-    let is_terminal = io::stderr().is_terminal();
-    let written = backfill::run(&loaded, backfill, is_terminal, &stop, err)?;
+    let mut progress = Progress::new(err, io::stderr().is_terminal());
+    let written = backfill::run(&loaded, backfill, &stop, &mut progress)?;
     let (n_files, n_bytes) = (written.n_files, written.n_bytes);
     let folder = backfill.output_dir.display();
     printed(writeln!(out, "{n_files} files, {n_bytes} bytes in {folder}"))

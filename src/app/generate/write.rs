@@ -9,6 +9,8 @@ use std::io;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Text is made in pieces of about this size.
 pub(super) const PIECE_BYTES: usize = 256 * 1024;
@@ -74,6 +76,40 @@ impl Drop for Draft {
     }
 }
 
+/// How often progress is shown.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Tells on a terminal how far it has come; elsewhere it says nothing.
+#[derive(Debug)]
+pub struct Progress<W> {
+    out: W,
+    is_terminal: bool,
+    told: Instant,
+}
+
+impl<W: Write> Progress<W> {
+    /// Tell to `out`, if that is a terminal.
+    pub fn new(out: W, is_terminal: bool) -> Self {
+        Self { out, is_terminal, told: Instant::now() }
+    }
+
+    /// Show how far it is, unless that was done just now.
+    pub fn tell(&mut self, how_far: impl FnOnce() -> String) {
+        if self.is_terminal && self.told.elapsed() >= PROGRESS_INTERVAL {
+            self.told = Instant::now();
+            // A terminal that is gone does not keep anything from being written.
+            write!(self.out, "\r{} ", how_far()).ok();
+        }
+    }
+
+    /// Take back what was shown.
+    pub fn end(&mut self) {
+        if self.is_terminal {
+            write!(self.out, "\r\x1b[K").ok();
+        }
+    }
+}
+
 /// Write the page of an instant.
 ///
 /// # Errors
@@ -117,6 +153,20 @@ mod tests {
         draft.finish().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn progress_is_for_terminals() {
+        for (is_terminal, expected) in [(true, "\r1 MiB \r\x1b[K"), (false, "")] {
+            let mut progress = Progress::new(Vec::new(), is_terminal);
+            // However slow the machine is: a moment that is yet to come.
+            progress.told = Instant::now() + Duration::from_hours(1);
+            progress.tell(|| unreachable!("it is too early"));
+            progress.told = Instant::now().checked_sub(PROGRESS_INTERVAL).unwrap();
+            progress.tell(|| "1 MiB".to_owned());
+            progress.end();
+            assert_eq!(String::from_utf8(progress.out).unwrap(), expected);
+        }
     }
 
     #[test]
