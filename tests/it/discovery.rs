@@ -1,10 +1,12 @@
 //! From upstreams to targets: DNS against a server whose answers change, files, lists by HTTP.
 
+mod dnsmasq;
 mod server;
 
 use crate::support::{FakeTarget, runtime};
+use dnsmasq::Dnsmasq;
 use hickory_resolver::proto::op::ResponseCode;
-use server::DnsServer;
+use server::{DnsServer, config_of};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -400,4 +402,61 @@ fn targets_have_a_bound() {
     let found = runtime().block_on(of_files(&[&path]).find());
     assert_eq!(found.targets.len(), TARGETS_MAX);
     assert_eq!(found.problems[0].reason, "too_many_targets");
+}
+
+/// A real DNS server, whose answers change from scrape to scrape.
+#[tokio::test]
+async fn dnsmasq_is_followed_from_scrape_to_scrape() {
+    let hosts = "10.0.0.1 web.ns.test\n10.0.0.2 web.ns.test\nfd00::2 web.ns.test\n\
+                 10.0.0.7 db-0.test\n10.0.0.8 db-1.test\n";
+    let services = [
+        "--srv-host=_metrics._tcp.db.test,db-0.test,9187",
+        "--srv-host=_metrics._tcp.db.test,db-1.test,9188",
+    ];
+    let Some(mut dnsmasq) = Dnsmasq::start(hosts, &services) else { return };
+    let discovery = |upstream: &str| {
+        let (config, system) = config_of(dnsmasq.address, &["ns.test", "test"]);
+        // Patient: how long an answer takes is not what is tested.
+        let options = DnsOptions { time_max: Duration::from_secs(10), ..options(DnsFamily::Auto) };
+        let resolver = Resolver::with_config(config, system, options);
+        Discovery::new(Plan::one(Source::parse(upstream).unwrap()), &tools(resolver))
+    };
+    // By search domain; the address of the other family is not another target.
+    let web = discovery("dns+http://web:81/m");
+    check(&web.find().await, &["10.0.0.1:81", "10.0.0.2:81"]);
+    let db = discovery("dnssrv+http://_metrics._tcp.db.test/metrics");
+    check(&db.find().await, &["10.0.0.7:9187", "10.0.0.8:9188"]);
+    let named = discovery("dnssrvnoa+http://_metrics._tcp.db.test/metrics");
+    check(&named.find().await, &["db-0.test:9187", "db-1.test:9188"]);
+    // A whole name from here on: of the bare one this server knows nothing, and refuses to tell.
+    let web = discovery("dns+http://web.ns.test.:81/m");
+    let nobody = discovery("dns+http://nobody.test.:81/m");
+    check(&nobody.find().await, &[]);
+
+    dnsmasq.rewrite("10.0.0.2 web.ns.test\n10.0.0.3 web.ns.test\n10.0.0.9 nobody.test\n");
+    until(&web, &["10.0.0.2:81", "10.0.0.3:81"]).await;
+    check(&nobody.find().await, &["10.0.0.9:81"]);
+    dnsmasq.rewrite("");
+    until(&web, &[]).await;
+
+    dnsmasq.rewrite("10.0.0.4 web.ns.test\n");
+    until(&web, &["10.0.0.4:81"]).await;
+    dnsmasq.stop();
+    // Nobody answers: the last answer stands, and it is said.
+    let found = web.find().await;
+    assert_eq!(instances(&found), ["10.0.0.4:81"]);
+    assert!(!found.problems.is_empty());
+}
+
+/// Ask until the answer is this one, as what a server reads again it reads when it likes.
+async fn until(discovery: &Discovery, expect: &[&str]) {
+    let patience = tokio::time::Instant::now() + crate::support::PATIENCE;
+    loop {
+        let found = discovery.find().await;
+        if instances(&found) == expect {
+            return check(&found, expect);
+        }
+        assert!(tokio::time::Instant::now() < patience, "{found:?} is not {expect:?}");
+        tokio::task::yield_now().await;
+    }
 }

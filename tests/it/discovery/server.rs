@@ -46,13 +46,7 @@ impl DnsServer {
 
     /// Whom to ask, and how: this server, and search domains.
     pub(super) fn config(&self, search: &[&str]) -> (ResolverConfig, ResolverOpts) {
-        let mut server = NameServerConfig::udp_and_tcp(self.address.ip());
-        for connection in &mut server.connections {
-            connection.port = self.address.port();
-        }
-        let search = search.iter().map(|name| Name::from_ascii(name).unwrap()).collect();
-        let config = ResolverConfig::from_parts(None, search, vec![server]);
-        (config, ResolverOpts::default())
+        config_of(self.address, search)
     }
 
     pub(super) fn addresses(&self, name: &str, addresses: &[&str], ttl: u32) {
@@ -96,6 +90,17 @@ impl DnsServer {
     pub(super) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.zone.lock().unwrap().asked)
     }
+}
+
+/// Whom to ask, and how: a server at an address, and search domains.
+pub(super) fn config_of(address: SocketAddr, search: &[&str]) -> (ResolverConfig, ResolverOpts) {
+    let mut server = NameServerConfig::udp_and_tcp(address.ip());
+    for connection in &mut server.connections {
+        connection.port = address.port();
+    }
+    let search = search.iter().map(|name| Name::from_ascii(name).unwrap()).collect();
+    let config = ResolverConfig::from_parts(None, search, vec![server]);
+    (config, ResolverOpts::default())
 }
 
 /// UDP and TCP on one port, whichever is free for both.
