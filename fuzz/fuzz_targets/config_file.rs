@@ -1,5 +1,5 @@
-//! A configuration of any bytes is refused, with places that lie in it, or loaded; so is a document
-//! of targets, in either syntax.
+//! A configuration of any bytes is refused, with places that lie in it, or loaded; so is a web
+//! configuration, and a document of targets, in either syntax.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +14,12 @@ fuzz_target!(|text: &str| {
             assert!(error.line <= text.lines().count() + 1, "beyond the file: {error}");
         }
     }
-    let _is_either = file::is_config(text);
+    let _is_either = file::is_config(text) || file::web::is_web(text);
+    if let Err(errors) = file::web::parse("web.yml", text, Path::new("/etc/weir")) {
+        for error in &errors {
+            assert!(error.line <= text.lines().count() + 1, "beyond the file: {error}");
+        }
+    }
     for syntax in [Syntax::Json, Syntax::Yaml] {
         if let Ok(groups) = parse_target_groups("targets", text, syntax) {
             let mut labels = groups.iter().flat_map(|group| &group.labels);
