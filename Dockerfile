@@ -13,6 +13,13 @@ COPY src src
 RUN touch src/lib.rs src/main.rs && cargo build --release --locked --bin weir
 
 FROM scratch
+ARG VERSION=dev
+ARG REVISION=
+LABEL org.opencontainers.image.title="weir" \
+      org.opencontainers.image.description="Stands between Prometheus exporters and Prometheus" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /src/target/release/weir /weir
 # Numeric, so that Kubernetes can tell it is not root.

@@ -68,11 +68,13 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (needs nightly Rust and cargo-fuzz)
 
 .PHONY: docker
 docker: ## the image, as weir:dev (needs a Docker engine)
-	docker build -t $(IMAGE) .
+	docker build -t $(IMAGE) --build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) .
 
 .PHONY: chart
 chart: ## lint and render the Helm chart (skipped where helm is absent)
-	@if command -v helm >/dev/null; then helm lint charts/weir && helm template weir charts/weir >/dev/null; \
+	@PATH="$(CURDIR)/target/servers:$$PATH"; if command -v helm >/dev/null; then \
+	helm lint --strict charts/weir && helm template weir charts/weir --kube-version 1.34.0 >/dev/null; \
 	else echo 'skipped: no helm, so charts/weir was not rendered'; fi
 
 .PHONY: ci

@@ -16,6 +16,7 @@ mod lint;
 mod nginx;
 #[path = "../../benches/support/nginx.rs"]
 mod nginx_body;
+mod packaging;
 mod push;
 mod readme;
 mod real_servers;
