@@ -7,5 +7,6 @@ mod bad_input;
 mod drop_in;
 mod endpoints;
 mod fan_in;
+mod replicas;
 mod sharing;
 mod subsets;

@@ -62,7 +62,7 @@ impl Config {
 }
 
 /// A generator of its own process, listening on a free port.
-struct Generator {
+pub(crate) struct Generator {
     child: Child,
     address: SocketAddr,
     config: Config,
@@ -70,7 +70,7 @@ struct Generator {
 }
 
 impl Generator {
-    fn start(config: &str, flags: &[&str]) -> Self {
+    pub(crate) fn start(config: &str, flags: &[&str]) -> Self {
         let config = Config::new(config);
         let mut child = weir(&[config.name(), "--listen-address", "127.0.0.1:0"])
             .args(flags)
@@ -105,7 +105,7 @@ impl Generator {
     }
 
     /// The same, for a Prometheus to scrape.
-    fn as_server(&self) -> Server {
+    pub(crate) fn as_server(&self) -> Server {
         Server::at(self.address.to_string())
     }
 

@@ -72,17 +72,25 @@ impl Server {
 
     /// Start weir as the gate in front of `upstream`.
     pub(crate) fn weir(upstream: &str, flags: &[&str]) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap().to_string();
-        drop(free);
-        let child = Command::new(env!("CARGO_BIN_EXE_weir"))
-            .args(["--upstream", upstream, "--listen-address", &address, "--log-level", "warn"])
-            .args(flags)
-            .spawn()
-            .unwrap();
-        let server = Self { child: Some(child), address };
-        eventually("weir listens", || TcpStream::connect(&server.address).ok());
-        server
+        Self::gate("127.0.0.1:0", &[&["--upstream", upstream], flags].concat())
+    }
+
+    /// Start weir at an address, of which the port may be 0.
+    pub(crate) fn gate(address: &str, flags: &[&str]) -> Self {
+        Self::start(
+            Command::new(env!("CARGO_BIN_EXE_weir"))
+                .args(["--listen-address", address, "--log-level", "info"])
+                .args(flags),
+        )
+    }
+
+    /// End it as a crash would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            child.kill().ok();
+            child.wait().ok();
+        }
     }
 
     /// Something that listens already, not ended by this.
@@ -117,17 +125,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            // It may have ended by itself.
-            child.kill().ok();
-            child.wait().ok();
-        }
+        self.kill();
     }
 }
 
-/// The address in `msg="Listening on" … address=127.0.0.1:1234`.
+/// The address in `msg="Listening on" … address=127.0.0.1:1234`; weir says "Starting server.".
 fn bound_address(line: &str) -> Option<String> {
-    let (_, rest) = line.split_once("msg=\"Listening on\"")?;
+    let said = ["msg=\"Listening on\"", "msg=\"Starting server.\""];
+    let (_, rest) = said.iter().find_map(|said| line.split_once(said))?;
     let (_, address) = rest.split_once("address=")?;
     Some(address.split_whitespace().next()?.trim_matches('"').to_owned())
 }
@@ -142,13 +147,18 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Start it with these `scrape_configs`, each `job_name: (address, further lines)`.
     pub(crate) fn scraping(program: PathBuf, jobs: &[(&str, &Server, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let mut config =
             "global: {scrape_interval: 2s, scrape_timeout: 2s}\nscrape_configs:\n".to_owned();
         for (name, server, more) in jobs {
             let targets = format!("static_configs: [{{targets: [\"{}\"]}}]", server.address);
             config.extend(["- job_name: ", name, "\n  ", &targets, "\n  ", more, "\n"]);
         }
+        Self::configured(program, &config)
+    }
+
+    /// Start it with this configuration.
+    pub(crate) fn configured(program: PathBuf, config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("prometheus.yml");
         std::fs::write(&file, config).unwrap();
         let server = Server::start(
@@ -184,6 +194,17 @@ impl Prometheus {
         });
         assert_eq!(answer["status"], "success", "{answer}");
         answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+    }
+
+    /// The values of the one series a query gives, a step a second, up to now.
+    pub(crate) fn values(&self, query: &str, n_seconds: usize) -> Vec<f64> {
+        let query = weir::http::percent::encode_segment(query);
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let start = now - n_seconds as u64;
+        let answer = self.api(&format!("query_range?query={query}&start={start}&end={now}&step=1"));
+        assert_eq!(answer["status"], "success", "{answer}");
+        let values = answer["data"]["result"][0]["values"].as_array().cloned().unwrap_or_default();
+        values.iter().filter_map(|value| value[1].as_str()?.parse().ok()).collect()
     }
 
     /// The answer of its API at `/api/v1/…`.
