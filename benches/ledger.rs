@@ -1,7 +1,8 @@
 //! What a line costs the ledger: known, new, moved, among new ones.
 //!
 //! Each case reads a whole ingress-nginx body with `labeldrop: path` into a ledger, in pieces of
-//! 256 KiB as the network gives them. Times are CPU time of the thread, per line.
+//! 256 KiB as the network gives them. Times are CPU time of the thread, per line. Beside each case
+//! stands what finding the ends of the same lines takes: what a machine in this minute can do.
 
 #[path = "support/cpu_time.rs"]
 mod cpu_time;
@@ -11,7 +12,7 @@ mod nginx;
 use std::hint::black_box;
 
 use cpu_time::CpuTime;
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use weir::aggregate::choice::Merging;
 use weir::aggregate::merge::{Counters, MergePolicy};
 use weir::engine::{Engine, EngineConfig, Published, TargetConfig};
@@ -86,7 +87,16 @@ fn bench_turns(c: &mut Criterion<CpuTime>, name: &str, bodies: &[nginx::Body]) {
             }
         });
     });
+    yardstick(&mut group, name, &texts);
     group.finish();
+}
+
+/// Find the ends of all lines, as the least that anything that reads lines does.
+fn yardstick(group: &mut BenchmarkGroup<'_, CpuTime>, name: &str, texts: &[Vec<u8>]) {
+    let n_lines = |text: &Vec<u8>| memchr::memchr_iter(b'\n', text).fold(0, |n, _| n + 1);
+    group.bench_function(format!("{name}/newlines alone"), |b| {
+        b.iter(|| texts.iter().map(n_lines).sum::<usize>());
+    });
 }
 
 fn warm(c: &mut Criterion<CpuTime>) {
@@ -117,6 +127,7 @@ fn cold(c: &mut Criterion<CpuTime>) {
         };
         b.iter_batched(engine, read, BatchSize::PerIteration);
     });
+    yardstick(&mut group, "cold", &[text]);
     group.finish();
 }
 
