@@ -14,6 +14,8 @@
 
 #[path = "support/body_server.rs"]
 mod body_server;
+#[path = "support/memory.rs"]
+mod memory;
 #[path = "support/preset.rs"]
 mod preset;
 #[path = "support/process.rs"]
@@ -181,13 +183,13 @@ impl Bench {
             cold.add(self.scrape(&fresh, "", self.n_folded));
             // The first scrape was before the rounds: this is after the third.
             if round == 1 {
-                cold.peak_mib = Some(process::peak_memory_mib(fresh.child.id()));
+                cold.peak_mib = Some(memory::peak_mib(fresh.child.id()));
                 for (case, gate) in
                     [&mut warm, &mut chunked, &mut gzip, &mut through].into_iter().zip(&gates)
                 {
-                    case.peak_mib = Some(process::peak_memory_mib(gate.child.id()));
+                    case.peak_mib = Some(memory::peak_mib(gate.child.id()));
                 }
-                generate.peak_mib = Some(process::peak_memory_mib(self.generator.child.id()));
+                generate.peak_mib = Some(memory::peak_mib(self.generator.child.id()));
                 println!("body of {body_bytes} bytes, {} samples", self.n_series);
             }
         }

@@ -20,8 +20,9 @@ use weir::ledger::{ReadLimits, ReadStats};
 use weir::model::{FingerprintKey, Format};
 use weir::relabel::{Action, NameScheme, Rule, RuleSpec, Rules};
 
-/// Ingresses of the small body: 72,000 lines, 28 MB.
-const N_INGRESSES: usize = 100;
+/// Where bodies are, and their ingresses: 720 lines in the cache, 72,000 lines (28 MB) in memory,
+/// where the machine's other users are felt.
+const PLACES: [(&str, usize); 2] = [("hot", 1), ("streamed", 100)];
 const CHUNK_BYTES: usize = 256 << 10;
 
 fn engine() -> Engine {
@@ -100,39 +101,45 @@ fn yardstick(group: &mut BenchmarkGroup<'_, CpuTime>, name: &str, texts: &[Vec<u
 }
 
 fn warm(c: &mut Criterion<CpuTime>) {
-    let body = |n| nginx::Body::new(n, 7);
-    bench_turns(c, "warm_hot", &[body(1), body(1).scrape_no(1)]);
-    bench_turns(c, "warm_streamed", &[body(N_INGRESSES), body(N_INGRESSES).scrape_no(1)]);
+    for (place, n_ingresses) in PLACES {
+        let body = || nginx::Body::new(n_ingresses, 7);
+        bench_turns(c, &format!("warm_{place}"), &[body(), body().scrape_no(1)]);
+    }
 }
 
 fn changing(c: &mut Criterion<CpuTime>) {
-    let body = || nginx::Body::new(N_INGRESSES, 7);
-    let turns = |make: fn(nginx::Body) -> nginx::Body| {
-        (0..4).map(|n| make(body().scrape_no(n))).collect::<Vec<_>>()
-    };
-    bench_turns(c, "one_percent_replaced", &turns(|body| body.churn(0.01)));
-    bench_turns(c, "shuffled", &turns(nginx::Body::shuffled));
-    bench_turns(c, "one_pod_inserted", &[body(), body().inserted(1)]);
+    for (place, n_ingresses) in PLACES {
+        let body = || nginx::Body::new(n_ingresses, 7);
+        let turns = |make: fn(nginx::Body) -> nginx::Body| {
+            (0..4).map(|n| make(body().scrape_no(n))).collect::<Vec<_>>()
+        };
+        let name = |case: &str| format!("{case}_{place}");
+        bench_turns(c, &name("one_percent_replaced"), &turns(|body| body.churn(0.01)));
+        bench_turns(c, &name("shuffled"), &turns(nginx::Body::shuffled));
+        bench_turns(c, &name("one_pod_inserted"), &[body(), body().inserted(1)]);
+    }
 }
 
 fn cold(c: &mut Criterion<CpuTime>) {
-    let body = nginx::Body::new(N_INGRESSES, 7);
-    let text = body.bytes();
-    let mut group = c.benchmark_group("ledger");
-    group.throughput(cpu_time::lines(body.n_series())).sample_size(10);
-    group.bench_function("cold", |b| {
-        let read = |mut engine: Engine| {
-            assert_eq!(scrape(&mut engine, &text).n_cold, body.n_series());
-            engine
-        };
-        b.iter_batched(engine, read, BatchSize::PerIteration);
-    });
-    yardstick(&mut group, "cold", &[text]);
-    group.finish();
+    for (place, n_ingresses) in PLACES {
+        let body = nginx::Body::new(n_ingresses, 7);
+        let text = body.bytes();
+        let mut group = c.benchmark_group("ledger");
+        group.throughput(cpu_time::lines(body.n_series())).sample_size(10);
+        group.bench_function(format!("cold_{place}"), |b| {
+            let read = |mut engine: Engine| {
+                assert_eq!(scrape(&mut engine, &text).n_cold, body.n_series());
+                engine
+            };
+            b.iter_batched(engine, read, BatchSize::PerIteration);
+        });
+        yardstick(&mut group, &format!("cold_{place}"), &[text]);
+        group.finish();
+    }
 }
 
 fn merge(c: &mut Criterion<CpuTime>) {
-    let body = nginx::Body::new(N_INGRESSES, 7);
+    let body = nginx::Body::new(100, 7);
     let mut engine = engine();
     scrape(&mut engine, &body.bytes());
     let mut group = c.benchmark_group("ledger");

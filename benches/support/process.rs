@@ -1,4 +1,4 @@
-//! What `/proc` says of a process: CPU time, peak memory; and of the machine.
+//! What `/proc` says of a process: its CPU time; and of the machine.
 
 use std::collections::HashMap;
 use std::fs;
@@ -37,13 +37,6 @@ pub(crate) fn children_cpu_ms() -> f64 {
     let ticks = |field: usize| behind_name.split(' ').nth(field).and_then(|t| t.parse().ok());
     // Fields 16 and 17 of proc(5), counted from `state`, which is field 3.
     10.0 * (ticks(13).unwrap_or(0.0) + ticks(14).unwrap_or(0.0))
-}
-
-/// The most memory a process has held so far, in MiB.
-pub(crate) fn peak_memory_mib(pid: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(0.0) / 1024.0
 }
 
 /// The processor, the number of cores and the kernel.
