@@ -33,6 +33,10 @@ servers: ## Prometheus, promtool, Pushgateway and node_exporter for the tests, i
 test: setup servers ## every test: unit, integration (with real servers), documentation
 	$(CARGO) test --workspace
 
+.PHONY: kill9-push
+kill9-push: setup ## weir killed again and again while clients push: nothing acknowledged is lost
+	WEIR_KILL9_ROUNDS=$${WEIR_KILL9_ROUNDS:-50} $(CARGO) test --test it -- push::durable::what_was_acknowledged
+
 .PHONY: fmt
 fmt: ## lay out all code
 	$(CARGO) fmt --all

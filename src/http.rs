@@ -8,6 +8,7 @@ pub mod answer;
 pub mod body;
 pub mod client;
 pub mod connect;
+pub mod exchange;
 pub mod gzip;
 pub mod negotiate;
 pub mod pausing;

@@ -19,6 +19,7 @@ mod protobuf;
 pub mod store;
 mod text;
 
+pub use base64::decode_standard;
 pub use conflict::{Conflict, Conflicts, type_name};
 pub use family::{Family, Gauges, Histogram, Summary, Value};
 pub use labels::Labels;

@@ -5,6 +5,9 @@
 //! | `PUT`, `POST`, `DELETE /metrics/job/JOB{/LABEL/VALUE}` | push to a group, delete it |
 //! | `/metrics` | what is stored |
 //! | `/api/v1/status`, `/api/v1/metrics` | as the Pushgateway answers them |
+//! | `/-/push`, `/-/push.json` | what was refused of late, and why |
+//! | `POST /push_metrics` | a push in an envelope of JSON |
+//! | `PUT /lint` | lint the body |
 //! | `/-/healthy`, `/health`, `/-/ready` | whether weir runs, and takes pushes |
 //! | `/-/metrics` | weir's own metrics |
 //!
@@ -12,8 +15,14 @@
 //! Pushgateway. Nothing is redirected, since clients come back with another method.
 
 mod api;
+mod envelope;
 mod expose;
+mod forward;
+mod history;
+mod identity;
+mod journal;
 mod own;
+mod policy;
 mod process;
 mod receive;
 mod refusal;
@@ -21,6 +30,10 @@ mod route;
 pub mod serve;
 
 use crate::app::clock::Clock;
+use crate::app::push::forward::Forwarder;
+use crate::app::push::history::History;
+use crate::app::push::identity::Identities;
+use crate::app::push::journal::Journal;
 use crate::app::push::receive::OpenBytes;
 use crate::app::push::route::Route;
 use crate::config::file::push::PushConfig;
@@ -43,6 +56,7 @@ use http::Response;
 use http::StatusCode;
 use http::header::ALLOW;
 use hyper::body::Incoming;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -66,6 +80,8 @@ pub struct PushOptions {
     pub config: PushConfig,
     /// Bytes a line may have.
     pub line_bytes_max: usize,
+    /// Where what is stored is kept; `None`: in memory alone.
+    pub directory: Option<PathBuf>,
     /// The wall clock.
     pub clock: Clock,
     /// Words nobody can foresee.
@@ -77,6 +93,12 @@ pub struct PushOptions {
 pub struct PushProxy {
     options: PushOptions,
     store: Mutex<Store>,
+    /// Where what is stored outlives the process, if it does.
+    journal: Option<Journal>,
+    identities: Identities,
+    /// The way to the Pushgateway behind weir, if there is one.
+    forwarder: Option<Forwarder>,
+    history: Mutex<History>,
     open_bytes: Arc<OpenBytes>,
     metrics: Arc<Metrics>,
     started_ms: i64,
@@ -113,21 +135,43 @@ pub async fn run(
 
 impl PushProxy {
     /// A proxy with nothing stored.
-    pub fn new(options: PushOptions, metrics: Arc<Metrics>) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Files that cannot be read, and settings that do not go together; a line each.
+    pub fn new(options: PushOptions, metrics: Arc<Metrics>) -> Result<Self, Vec<String>> {
+        let config = &options.config;
+        if config.forward.is_some() && config.policies.iter().any(|p| p.aggregate.is_some()) {
+            let line = "push.policies: aggregate needs weir to be the store, remove push.forward";
+            return Err(vec![line.to_owned()]);
+        }
+        let identities = Identities::new(&config.identities, options.random)?;
         let limits = &options.config.limits;
         let limits = StoreLimits {
             group_series_max: limits.group_series_max,
             series_max: limits.series_max,
             groups_max: limits.groups_max,
         };
-        Self {
-            store: Mutex::new(Store::new(limits, options.random)),
+        let new_store = || Store::new(limits, options.random);
+        let mut store = new_store();
+        let is_store = config.forward.as_ref().is_none_or(|forward| forward.fallback_to_store);
+        let directory = options.directory.as_ref().filter(|_| is_store);
+        let journal = directory
+            .map(|directory| Journal::open(directory, &mut store, new_store, options.random))
+            .transpose()
+            .map_err(|line| vec![line])?;
+        Ok(Self {
+            store: Mutex::new(store),
+            journal,
+            identities,
+            forwarder: options.config.forward.clone().map(Forwarder::new),
+            history: Mutex::default(),
             open_bytes: Arc::default(),
             metrics,
             started_ms: (options.clock)(),
             is_draining: AtomicBool::new(false),
             options,
-        }
+        })
     }
 
     /// Answer a request whose endpoint is known.
@@ -140,6 +184,8 @@ impl PushProxy {
         let response = match route {
             None => answer(&Problem::NotFound),
             Some(Route::Push) => Arc::clone(&self).push(request).await,
+            Some(Route::Envelope) => self.envelope(request).await,
+            Some(Route::Lint) => self.lint(request).await,
             Some(route) => self.other(route, &request),
         };
         let status = response.status().as_u16();
@@ -165,18 +211,26 @@ impl PushProxy {
             Route::Ready if self.is_draining.load(Ordering::Relaxed) => {
                 text(StatusCode::SERVICE_UNAVAILABLE, "weir is draining.\n".to_owned())
             }
-            Route::Healthy | Route::Health | Route::Ready => {
-                text(StatusCode::OK, "OK\n".to_owned())
+            Route::Health => {
+                let told = r#"{"status":"healthy"}"#.to_owned();
+                typed(StatusCode::OK, "application/json", told)
             }
+            Route::Healthy | Route::Ready => text(StatusCode::OK, "OK\n".to_owned()),
             Route::Index => typed(StatusCode::OK, "text/html; charset=utf-8", INDEX.to_owned()),
-            // Answered before, as it is the one that is no GET.
-            Route::Push => answer(&Problem::NotFound),
+            Route::Page => self.history_page(),
+            Route::History => self.history_json(),
+            // Answered before, as they are no GET.
+            Route::Push | Route::Envelope | Route::Lint => answer(&Problem::NotFound),
         }
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
         // Whatever panicked had checked before it changed anything.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forget groups when their time is over.
@@ -191,9 +245,16 @@ impl PushProxy {
 
     fn expire(&self) {
         let mut store = self.store();
-        let expired = store.expired((self.options.clock)());
+        let now_ms = (self.options.clock)();
+        let expired = store.expired(now_ms);
         for key in &expired {
             store.delete(key);
+            if let Some(journal) = &self.journal {
+                journal.note(journal::Entry::delete(key, now_ms));
+            }
+        }
+        if let Some(journal) = &self.journal {
+            journal.snapshot_if_wanted(&store, now_ms);
         }
         self.metrics.push.expired(expired.len() as u64);
         self.metrics.push.stored(store.n_series(), store.n_groups());
@@ -214,4 +275,4 @@ fn options_of_a_push() -> Response<Body> {
     response
 }
 
-const INDEX: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>weir</title></head>\n<body>\n<h1>weir: pushed metrics</h1>\n<ul>\n<li><a href=\"/metrics\">/metrics</a>: what is stored</li>\n<li><a href=\"/api/v1/metrics\">/api/v1/metrics</a>: what is stored, as JSON</li>\n<li><a href=\"/-/metrics\">/-/metrics</a>: weir's own metrics</li>\n<li><a href=\"/-/healthy\">/-/healthy</a>, <a href=\"/-/ready\">/-/ready</a>: whether weir runs, and takes pushes</li>\n</ul>\n</body>\n</html>\n";
+const INDEX: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>weir</title></head>\n<body>\n<h1>weir: pushed metrics</h1>\n<ul>\n<li><a href=\"/metrics\">/metrics</a>: what is stored</li>\n<li><a href=\"/-/push\">/-/push</a>: what was refused of late</li>\n<li><a href=\"/api/v1/metrics\">/api/v1/metrics</a>: what is stored, as JSON</li>\n<li><a href=\"/-/metrics\">/-/metrics</a>: weir's own metrics</li>\n<li><a href=\"/-/healthy\">/-/healthy</a>, <a href=\"/-/ready\">/-/ready</a>: whether weir runs, and takes pushes</li>\n</ul>\n</body>\n</html>\n";

@@ -41,8 +41,12 @@ impl Failure {
 ///
 /// A configuration the gate cannot work with, an address it cannot have, a drain out of time.
 pub fn gate(options: &Options, config: Config) -> Result<(), Failure> {
-    if config.push.is_some() && config.upstreams.is_empty() {
-        return push::serve::alone(config);
+    if config.push.is_some() {
+        if config.upstreams.is_empty() {
+            return push::serve::alone(config);
+        }
+        let line = "push beside upstreams is not served yet: give it a weir of its own";
+        return Err(Failure::new(Exit::BadInput, line.to_owned()));
     }
     let gate = GateConfig::new(&config, &options.proxies)
         .map_err(|lines| Failure { exit: Exit::BadInput, lines })?;

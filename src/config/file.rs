@@ -372,7 +372,7 @@ impl Config {
             "target_metrics" => {
                 set(&mut self.target_metrics, value::truth(value, inner, report));
             }
-            "push" => self.push = Some(push::decode(value, inner, report)),
+            "push" => self.push = Some(push::decode(value, directory, inner, report)),
             "subset_max_age" => {
                 set(&mut self.subset_max_age, value::duration(value, inner, report));
             }

@@ -39,6 +39,25 @@ pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, Corrupt> {
     Ok(out)
 }
 
+/// Decode the standard alphabet (section 4), padded as it should be; `None` where it is not.
+pub fn decode_standard(text: &[u8]) -> Option<Vec<u8>> {
+    let n_padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
+    let is_good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let digits = text.get(..text.len() - n_padding)?;
+    if !text.len().is_multiple_of(4) || n_padding > 2 || !digits.iter().all(is_good) {
+        return None;
+    }
+    let url_safe: Vec<u8> = digits
+        .iter()
+        .map(|byte| match byte {
+            b'+' => b'-',
+            b'/' => b'_',
+            byte => *byte,
+        })
+        .collect();
+    decode(&url_safe).ok()
+}
+
 fn digit(byte: u8) -> Option<u32> {
     let digit = match byte {
         b'A'..=b'Z' => byte - b'A',

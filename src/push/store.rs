@@ -40,6 +40,17 @@ pub enum Change {
     Aggregate(Gauges),
 }
 
+/// Who pushes, and how much of it may be stored.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Pusher<'a> {
+    /// Groups are counted for whoever pushed to them last.
+    pub name: &'a str,
+    /// Series of one group.
+    pub group_series_max: usize,
+    /// Series of all its groups.
+    pub series_max: usize,
+}
+
 /// How much may be stored.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct StoreLimits {
@@ -82,7 +93,7 @@ pub struct GroupFamily {
 }
 
 /// What is known of a group besides its families.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Group {
     /// When a push was last taken; 0: never.
     pub pushed_ms: i64,
@@ -92,6 +103,8 @@ pub struct Group {
     pub expires_ms: Option<i64>,
     /// Series in it.
     pub n_series: usize,
+    /// Who pushed to it last.
+    pub owner: Arc<str>,
     families: BTreeSet<Arc<str>>,
 }
 
@@ -120,6 +133,8 @@ pub struct Store {
     /// Groups that are to be forgotten, by when.
     expiries: BTreeSet<(i64, Arc<GroupingKey>)>,
     n_series: usize,
+    /// Series of the groups of each owner.
+    by_owner: BTreeMap<Arc<str>, usize>,
 }
 
 impl Store {
@@ -133,6 +148,7 @@ impl Store {
             owners: HashTable::new(),
             expiries: BTreeSet::new(),
             n_series: 0,
+            by_owner: BTreeMap::new(),
         }
     }
 
@@ -175,8 +191,9 @@ impl Store {
         key: &GroupingKey,
         families: &Families,
         change: Change,
+        pusher: Pusher<'_>,
     ) -> Result<(), StoreError> {
-        check::check(self, key, families, change)
+        check::check(self, key, families, change, pusher)
     }
 
     /// Take a push that [`Store::check`] has found good.
@@ -188,10 +205,12 @@ impl Store {
         key: &GroupingKey,
         families: Families,
         change: Change,
+        owner: &str,
         now_ms: i64,
         time_to_live_ms: Option<i64>,
     ) {
         let key = self.group(key);
+        self.disown(&key);
         if change == Change::Replace {
             let names = self.groups.get(&*key).map(|group| group.families.clone());
             for name in names.unwrap_or_default() {
@@ -212,7 +231,11 @@ impl Store {
             }
         }
         let expires_ms = time_to_live_ms.map(|time| now_ms.saturating_add(time));
+        let known = self.by_owner.get_key_value(owner).map(|(owner, _)| Arc::clone(owner));
+        let owner = known.unwrap_or_else(|| Arc::from(owner));
         let Some(group) = self.groups.get_mut(&*key) else { return };
+        *self.by_owner.entry(Arc::clone(&owner)).or_default() += group.n_series;
+        group.owner = owner;
         group.pushed_ms = now_ms;
         if let Some(old) = std::mem::replace(&mut group.expires_ms, expires_ms) {
             self.expiries.remove(&(old, Arc::clone(&key)));
@@ -238,6 +261,7 @@ impl Store {
     pub fn delete(&mut self, key: &GroupingKey) -> bool {
         let Some((key, _)) = self.groups.get_key_value(key) else { return false };
         let key = Arc::clone(key);
+        self.disown(&key);
         let names = self.groups.get(&*key).map(|group| group.families.clone());
         for name in names.unwrap_or_default() {
             self.remove_family(&key, &name);
@@ -271,8 +295,24 @@ impl Store {
             return Arc::clone(key);
         }
         let key = Arc::new(key.clone());
-        self.groups.insert(Arc::clone(&key), Group::default());
+        let group = Group {
+            pushed_ms: 0,
+            failed_ms: 0,
+            expires_ms: None,
+            n_series: 0,
+            owner: Arc::from(""),
+            families: BTreeSet::new(),
+        };
+        self.groups.insert(Arc::clone(&key), group);
         key
+    }
+
+    /// Count a group for nobody.
+    fn disown(&mut self, key: &GroupingKey) {
+        let Some(group) = self.groups.get(key) else { return };
+        if let Some(n_series) = self.by_owner.get_mut(&group.owner) {
+            *n_series -= group.n_series.min(*n_series);
+        }
     }
 
     fn insert_family(&mut self, key: &Arc<GroupingKey>, name: &str, family: Family, now_ms: i64) {

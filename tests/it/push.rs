@@ -1,6 +1,9 @@
 //! Paths of pushes, and what a real Pushgateway makes of them.
 
+mod behind;
+mod durable;
 mod proxy;
+mod rights;
 
 use std::collections::BTreeMap;
 

@@ -240,7 +240,13 @@ pub(crate) fn request(address: SocketAddr, method: &str, path: &str, headers: &s
 pub(crate) fn read_reply(stream: &mut TcpStream) -> Reply {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
-    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").expect("a whole head") + 4;
+    parse_reply(&bytes).expect("a whole head")
+}
+
+/// Take an answer apart; `None` if its head is not whole.
+#[track_caller]
+pub(crate) fn parse_reply(bytes: &[u8]) -> Option<Reply> {
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let body = if header(&head, "transfer-encoding") == Some("chunked") {
@@ -248,7 +254,7 @@ pub(crate) fn read_reply(stream: &mut TcpStream) -> Reply {
     } else {
         bytes[end..].to_vec()
     };
-    Reply { status, head, body }
+    Some(Reply { status, head, body })
 }
 
 /// Undo chunking; a missing last chunk is a failed test.

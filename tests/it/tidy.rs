@@ -33,7 +33,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // its values are the settings of what it configures
     (
         "config",
-        &["model", "relabel", "aggregate", "generate", "http", "source", "discovery", "telemetry"],
+        &[
+            "model",
+            "relabel",
+            "aggregate",
+            "generate",
+            "lint",
+            "push",
+            "http",
+            "source",
+            "discovery",
+            "telemetry",
+        ],
     ),
     ("app", EVERYTHING_BELOW_APP),
     ("cli", &["model", "generate", "discovery", "config", "app", "telemetry"]),

@@ -2,11 +2,16 @@
 
 use crate::app::push::PushProxy;
 use crate::app::push::empty;
+use crate::app::push::history::Entry;
+use crate::app::push::identity::Who;
+use crate::app::push::journal;
 use crate::app::push::options_of_a_push;
+use crate::app::push::policy;
 use crate::app::push::receive;
 use crate::app::push::receive::Encoding;
 use crate::app::push::receive::Held;
 use crate::app::push::refusal::Refusal;
+use crate::config::file::push::Policy;
 use crate::http::Body;
 use crate::lint::Report;
 use crate::lint::RuleSet;
@@ -15,9 +20,11 @@ use crate::push::GroupingKey;
 use crate::push::LabelNames;
 use crate::push::body::Families;
 use crate::push::body::ReadConfig;
+use crate::push::canonical::write_families;
 use crate::push::read_protobuf;
 use crate::push::read_text;
 use crate::push::store::Change;
+use crate::push::store::Pusher;
 use http::HeaderMap;
 use http::Method;
 use http::Request;
@@ -28,8 +35,24 @@ use hyper::body::Incoming;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// Who pushes, where nobody has to say so.
-pub(super) const ANYBODY: &str = "anybody";
+/// Who pushes, where that could not be found out.
+const NOBODY: &str = "nobody";
+
+/// Where a body comes from.
+#[derive(Debug)]
+pub(super) enum Source {
+    Stream(Incoming),
+    Whole(Vec<u8>),
+}
+
+/// One push whose path and sender are known.
+#[derive(Clone, Debug)]
+struct Push {
+    who: Arc<Who>,
+    verb: Verb,
+    path: Arc<str>,
+    key: Arc<GroupingKey>,
+}
 
 /// What a body is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -102,86 +125,156 @@ impl PushProxy {
             let told = "Method Not Allowed";
             return Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", told).answer();
         };
-        let began = Instant::now();
-        let done = self.take(verb, request).await;
-        self.metrics.push.pushed(ANYBODY, verb.word(), began.elapsed());
-        match done {
+        let (parts, body) = request.into_parts();
+        let source = Source::Stream(body);
+        match self.accept(verb, parts.uri.path(), &parts.headers, source).await {
             Ok(status) => empty(status),
-            Err(refusal) => {
-                self.metrics.push.refused(ANYBODY, refusal.reason);
-                let (reason, told) = (refusal.reason, refusal.lines.join("; "));
-                tracing::info!(identity = ANYBODY, reason, told, "Refused a push.");
-                refusal.answer()
+            Err(refusal) => refusal.answer(),
+        }
+    }
+
+    /// Take a push, and count and note what comes of it.
+    pub(super) async fn accept(
+        self: &Arc<Self>,
+        verb: Verb,
+        path: &str,
+        headers: &HeaderMap,
+        source: Source,
+    ) -> Result<StatusCode, Refusal> {
+        let began = Instant::now();
+        let who = self.identities.find(headers).await;
+        let name = who.as_ref().map_or(NOBODY, |who| who.name()).to_owned();
+        let done = match who {
+            Ok(who) => self.take(who, verb, path, headers, source).await,
+            Err(refusal) => Err(refusal),
+        };
+        self.metrics.push.pushed(&name, verb.word(), began.elapsed());
+        if let Err(refusal) = &done {
+            self.metrics.push.refused(&name, refusal.reason);
+            let (reason, told) = (refusal.reason, refusal.lines.join("; "));
+            tracing::info!(identity = name, path, reason, told, "Refused a push.");
+            self.note((&name, verb.word(), path), refusal.status, refusal);
+        }
+        done
+    }
+
+    /// Count and note something that is wrong with a push that is taken all the same.
+    fn warn(&self, push: &Push, refusal: &Refusal) {
+        let name = push.who.name();
+        self.metrics.push.warned(name, refusal.reason);
+        self.note((name, push.verb.word(), &push.path), StatusCode::OK, refusal);
+    }
+
+    fn note(&self, push: (&str, &'static str, &str), status: StatusCode, why: &Refusal) {
+        let entry = Entry::new((self.options.clock)(), push, status, why);
+        self.history().push(entry);
+    }
+
+    /// Refuse what somebody may not do, unless that is only to be told.
+    fn allow(&self, push: &Push, allowed: Result<(), Refusal>) -> Result<(), Refusal> {
+        match allowed {
+            Err(refusal) if push.who.settings.dry_run => {
+                self.warn(push, &refusal);
+                Ok(())
             }
+            allowed => allowed,
         }
     }
 
     async fn take(
         self: &Arc<Self>,
+        who: Arc<Who>,
         verb: Verb,
-        request: Request<Incoming>,
+        path: &str,
+        headers: &HeaderMap,
+        source: Source,
     ) -> Result<StatusCode, Refusal> {
-        let key = GroupingKey::from_path(request.uri().path(), self.names())?;
+        let key = Arc::new(GroupingKey::from_path(path, self.names())?);
+        let push = Push { who, verb, path: path.into(), key };
+        self.allow(&push, push.who.may(verb, &push.key))?;
+        self.allow(&push, push.who.request())?;
         if verb == Verb::Delete {
-            self.store().delete(&key);
-            return Ok(StatusCode::ACCEPTED);
+            return self.delete(&push.key).await;
         }
-        let (parts, body) = request.into_parts();
-        let encoding = Encoding::of(&parts.headers)?;
-        let language = Language::of(&parts.headers);
+        let encoding = Encoding::of(headers)?;
+        let language = Language::of(headers);
         let limits = &self.options.config.limits;
+        let own_max = push.who.settings.body_bytes_max.unwrap_or(u64::MAX);
         let mut held = Held::new(&self.open_bytes, limits.open_bytes_max);
-        let bytes = receive::read(body, limits, limits.wire_bytes_max, &mut held).await?;
-        let proxy = Arc::clone(self);
+        let bytes = match source {
+            Source::Whole(bytes) => bytes,
+            Source::Stream(body) => {
+                let bytes_max = limits.wire_bytes_max.min(own_max);
+                receive::read(body, limits, bytes_max, &mut held).await?
+            }
+        };
+        let (proxy, reading) = (Arc::clone(self), push.clone());
         let is_large = encoding != Encoding::Identity || bytes.len() > receive::INLINE_BYTES_MAX;
-        let work = move || proxy.store_body(verb, &key, encoding, language, bytes, held);
-        if !is_large {
-            return work();
+        let work = move || {
+            let bytes_max = proxy.options.config.limits.body_bytes_max.min(own_max);
+            let bytes = receive::decode(encoding, bytes, bytes_max, &mut held)?;
+            proxy.judge(&reading, language, &bytes)
+        };
+        let judged = if is_large {
+            let internal = "internal error";
+            let internal =
+                |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", internal);
+            tokio::task::spawn_blocking(work).await.map_err(internal)?
+        } else {
+            work()
+        };
+        let families = judged.inspect_err(|refusal| self.mark(&push.key, refusal))?;
+        self.deliver(&push, families).await
+    }
+
+    /// Where what is pushed is at fault, its group says so, as that of a Pushgateway does.
+    fn mark(&self, key: &GroupingKey, refusal: &Refusal) {
+        if !refusal.is_inconsistent() || self.forwarder.is_some() {
+            return;
         }
-        let internal =
-            |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error");
-        tokio::task::spawn_blocking(work).await.map_err(internal)?
+        let now_ms = (self.options.clock)();
+        let mut store = self.store();
+        store.fail(key, now_ms);
+        if let Some(journal) = &self.journal {
+            journal.note(journal::Entry::fail(key, now_ms));
+        }
     }
 
     fn names(&self) -> LabelNames {
         if self.options.config.utf8_names { LabelNames::Utf8 } else { LabelNames::Legacy }
     }
 
-    fn store_body(
-        &self,
-        verb: Verb,
-        key: &GroupingKey,
-        encoding: Encoding,
-        language: Language,
-        bytes: Vec<u8>,
-        mut held: Held,
-    ) -> Result<StatusCode, Refusal> {
-        let bytes_max = self.options.config.limits.body_bytes_max;
-        let bytes = receive::decode(encoding, bytes, bytes_max, &mut held)?;
-        let change = if verb == Verb::Put { Change::Replace } else { Change::Update };
-        let read = self.read(language, &bytes, key, RuleSet::NONE);
-        let now_ms = (self.options.clock)();
-        let mut store = self.store();
-        let checked = read.and_then(|(families, _)| {
-            store.check(key, &families, change)?;
-            Ok(families)
-        });
-        let time_to_live = self.options.config.time_to_live;
-        let time_to_live = time_to_live.and_then(|time| i64::try_from(time.as_millis()).ok());
-        match checked {
-            Ok(families) => store.apply(key, families, change, now_ms, time_to_live),
-            Err(refusal) => {
-                if refusal.is_inconsistent() {
-                    store.fail(key, now_ms);
-                }
-                return Err(refusal);
+    fn policy(&self, push: &Push) -> Option<&Policy> {
+        policy::find(&self.options.config.policies, push.who.name(), push.key.job())
+    }
+
+    /// Read a body, and hold it against what its sender may push and the policy.
+    fn judge(&self, push: &Push, language: Language, bytes: &[u8]) -> Result<Families, Refusal> {
+        let policy = self.policy(push);
+        let rules = policy::lint_rules(policy);
+        let (mut families, report) = self.read(language, bytes, &push.key, rules)?;
+        if let Some(policy) = policy {
+            families = policy::relabel(policy, &push.key, families)?;
+            let judgement = policy::judge(policy, &push.key, &families, &report);
+            if let Some(warning) = judgement.warning {
+                self.warn(push, &warning);
             }
+            judgement.refusal.map_or(Ok(()), Err)?;
         }
-        Ok(StatusCode::OK)
+        let n_series = families.values().map(crate::push::Family::n_series).sum();
+        let max = push.who.settings.push_series_max.unwrap_or(usize::MAX);
+        if n_series > max {
+            let line =
+                format!("the push has {n_series} series, {} may push {max}", push.who.name());
+            let refusal = Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "push_series", line);
+            self.allow(push, Err(refusal))?;
+        }
+        self.allow(push, push.who.samples(n_series))?;
+        Ok(families)
     }
 
     /// Bytes to families, and what the linter finds in them.
-    pub(super) fn read(
+    fn read(
         &self,
         language: Language,
         bytes: &[u8],
@@ -193,11 +286,112 @@ impl PushProxy {
             series_max: self.options.config.limits.push_series_max,
             line_bytes_max: self.options.line_bytes_max,
         };
-        Ok(match language {
-            Language::Text(format) => {
-                read_text(format, bytes, key, config, rules, self.options.random)?
+        let random = self.options.random;
+        match language {
+            Language::Text(format) => Ok(read_text(format, bytes, key, config, rules, random)?),
+            Language::Protobuf => {
+                let families = read_protobuf(bytes, key, config)?;
+                if rules.is_empty() {
+                    return Ok((families, Report::default()));
+                }
+                // The linter reads text.
+                let text = write_families(families.iter().map(|(name, f)| (&**name, f)));
+                Ok(read_text(Format::Text, &text, key, config, rules, random)?)
             }
-            Language::Protobuf => (read_protobuf(bytes, key, config)?, Report::default()),
-        })
+        }
+    }
+
+    /// Send a push on, or store it.
+    async fn deliver(&self, push: &Push, families: Families) -> Result<StatusCode, Refusal> {
+        let Some(forwarder) = &self.forwarder else { return self.keep(push, families).await };
+        let body = write_families(families.iter().map(|(name, family)| (&**name, family)));
+        let sent = forwarder.send(push.verb, &push.key, self.names(), body).await;
+        match sent {
+            Err(refusal) if refusal.is_upstream_down() && forwarder.falls_back() => {
+                self.warn(push, &refusal);
+                self.keep(push, families).await
+            }
+            sent => sent,
+        }
+    }
+
+    /// Store a push, and wait until it is on disk, if that is where it goes.
+    async fn keep(&self, push: &Push, families: Families) -> Result<StatusCode, Refusal> {
+        let policy = self.policy(push);
+        let change = match (policy.and_then(|policy| policy.aggregate), push.verb) {
+            (Some(gauges), _) => Change::Aggregate(gauges),
+            (None, Verb::Put) => Change::Replace,
+            (None, _) => Change::Update,
+        };
+        let time_to_live = policy.and_then(|policy| policy.time_to_live);
+        let time_to_live = time_to_live.or(self.options.config.time_to_live);
+        let time_to_live = time_to_live.and_then(|time| i64::try_from(time.as_millis()).ok());
+        let settings = &push.who.settings;
+        let pusher = Pusher {
+            name: push.who.name(),
+            group_series_max: settings.group_series_max.unwrap_or(usize::MAX),
+            series_max: settings.series_max.unwrap_or(usize::MAX),
+        };
+        let now_ms = (self.options.clock)();
+        let entry = self.journal.as_ref().map(|journal| {
+            let what = (change, pusher.name);
+            (journal, journal::Entry::push(&push.key, &families, what, time_to_live, now_ms))
+        });
+        let durable = {
+            let mut store = self.store();
+            if let Err(error) = store.check(&push.key, &families, change, pusher) {
+                drop(store);
+                let refusal = Refusal::from(error);
+                self.mark(&push.key, &refusal);
+                return Err(refusal);
+            }
+            let durable = entry.map(|(journal, entry)| journal.append(entry)).transpose()?;
+            store.apply(&push.key, families, change, pusher.name, now_ms, time_to_live);
+            durable
+        };
+        if let Some(durable) = durable {
+            journal::wait(durable).await?;
+        }
+        Ok(StatusCode::OK)
+    }
+
+    /// Delete a group, behind weir or here.
+    async fn delete(&self, key: &GroupingKey) -> Result<StatusCode, Refusal> {
+        let status = match &self.forwarder {
+            None => StatusCode::ACCEPTED,
+            Some(forwarder) => {
+                let sent = forwarder.send(Verb::Delete, key, self.names(), Vec::new()).await;
+                match sent {
+                    Err(refusal) if refusal.is_upstream_down() && forwarder.falls_back() => {
+                        StatusCode::ACCEPTED
+                    }
+                    sent => sent?,
+                }
+            }
+        };
+        self.forget(key).await?;
+        Ok(status)
+    }
+
+    /// Forget a group, and wait until that is on disk.
+    pub(super) async fn forget(&self, key: &GroupingKey) -> Result<(), Refusal> {
+        let now_ms = (self.options.clock)();
+        let durable = {
+            let mut store = self.store();
+            if store.group_of(key).is_none() {
+                return Ok(());
+            }
+            let entry = self.journal.as_ref().map(|journal| {
+                let entry = journal::Entry::delete(key, now_ms);
+                journal.append(entry)
+            });
+            let durable = entry.transpose()?;
+            store.delete(key);
+            durable
+        };
+        match durable {
+            Some(durable) => journal::wait(durable).await,
+            None => Ok(()),
+        }
     }
 }

@@ -48,6 +48,11 @@ impl Refusal {
         self.reason == "inconsistent"
     }
 
+    /// Whether the Pushgateway behind weir is the one that failed, and took nothing.
+    pub(super) fn is_upstream_down(&self) -> bool {
+        matches!(self.reason, "upstream_down" | "upstream_timeout")
+    }
+
     pub(super) fn answer(&self) -> Response<Body> {
         let mut response = text(self.status, format!("{}\n", self.lines.join("\n")));
         let headers = response.headers_mut();

@@ -11,6 +11,14 @@ pub(super) enum Route {
     ApiStatus,
     /// `/api/v1/metrics`.
     ApiMetrics,
+    /// `/-/push`: what was refused of late.
+    Page,
+    /// `/-/push.json`: the same.
+    History,
+    /// `/push_metrics`: a push in an envelope.
+    Envelope,
+    /// `/lint`: only look.
+    Lint,
     /// `/health`.
     Health,
     /// `/-/healthy`.
@@ -45,6 +53,10 @@ impl Route {
         Some(match path {
             "/api/v1/status" => Self::ApiStatus,
             "/api/v1/metrics" => Self::ApiMetrics,
+            "/-/push" => Self::Page,
+            "/-/push.json" => Self::History,
+            "/push_metrics" => Self::Envelope,
+            "/lint" => Self::Lint,
             // A percent-encoded word is still that word.
             _ if PUSH_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
                 || path.starts_with("/metrics/") && path.matches('/').count() > 2 =>
@@ -62,6 +74,9 @@ impl Route {
             Self::Metrics => "/metrics",
             Self::ApiStatus => "/api/v1/status",
             Self::ApiMetrics => "/api/v1/metrics",
+            Self::Page | Self::History => "/-/push",
+            Self::Envelope => "/push_metrics",
+            Self::Lint => "/lint",
             Self::Health | Self::Healthy => "/-/healthy",
             Self::Ready => "/-/ready",
             Self::OwnMetrics => "/-/metrics",

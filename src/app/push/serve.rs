@@ -26,8 +26,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 ///
-/// An address it cannot have, a drain out of time.
+/// Settings that push cannot work with, an address it cannot have, a drain out of time.
 pub(in crate::app) fn alone(config: Config) -> Result<(), Failure> {
+    if config.web_config_file.is_some() {
+        let line = "web_config_file is not served for push yet: remove it, use push.identities";
+        return Err(Failure::new(Exit::BadInput, line.to_owned()));
+    }
     options::warn(&config.warnings);
     let runtime = runtime()?;
     let done = runtime.block_on(serve(config));
@@ -37,7 +41,7 @@ pub(in crate::app) fn alone(config: Config) -> Result<(), Failure> {
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {
-    let Some(settings) = config.push else { return Ok(()) };
+    let Some(settings) = config.push.clone() else { return Ok(()) };
     let ListenAddress { host, port } = settings.listen.as_ref().unwrap_or(&config.listen);
     let listener = listen(host.as_deref(), *port).await?;
     let failed = |e: io::Error| Failure::new(Exit::Failure, e.to_string());
@@ -47,11 +51,14 @@ async fn serve(config: Config) -> Result<(), Failure> {
     tracing::info!(version, address = %address, port = address.port(), "Starting the push proxy.");
     let options = PushOptions {
         config: settings,
+        directory: config.data_dir.as_ref().map(|directory| directory.join("push")),
         line_bytes_max: config.limits.line_bytes_max,
         clock: clock::system_time_ms,
         random: random_word,
     };
-    let proxy = Arc::new(PushProxy::new(options, Arc::new(Metrics::new())));
+    let proxy = PushProxy::new(options, Arc::new(Metrics::new()));
+    let proxy = proxy.map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
+    let proxy = Arc::new(proxy);
     let limits = server_limits(&config.limits);
     let stop = nth_signal(signals.clone(), 1);
     tokio::select! {

@@ -1,5 +1,10 @@
 //! `push`: weir in front of a Pushgateway, or in its place.
 
+mod forward;
+mod identity;
+mod pattern;
+mod policy;
+
 use super::super::decode;
 use super::super::decode::Path;
 use super::super::decode::Report;
@@ -11,6 +16,13 @@ use super::shape::Key;
 use super::shape::Object;
 use super::shape::Shape;
 use super::value;
+pub use forward::Forward;
+pub use identity::Identity;
+pub use pattern::Pattern;
+pub use policy::FamilyRule;
+pub use policy::LintLevel;
+pub use policy::Policy;
+use std::path::Path as FilePath;
 use std::time::Duration;
 
 /// A body, decoded: a push of half a million series.
@@ -43,6 +55,26 @@ pub(super) static PUSH: Object = Object {
             name: "utf8_names",
             shape: Shape::Bool,
             about: "Whether names may be any in UTF-8, and U__ escapes label names of paths; default false",
+        },
+        Key {
+            name: "forward",
+            shape: Shape::Either(&[Shape::Text, Shape::Object(&forward::FORWARD)]),
+            about: "The Pushgateway behind weir; absent: weir is the store",
+        },
+        Key {
+            name: "envelope_targets",
+            shape: Shape::List(&Shape::Text),
+            about: "HOST:PORT that target_url of /push_metrics may name; absent: /push_metrics is not served",
+        },
+        Key {
+            name: "identities",
+            shape: Shape::List(&Shape::Object(&identity::IDENTITY)),
+            about: "Who may push what; absent: anybody anything",
+        },
+        Key {
+            name: "policies",
+            shape: Shape::List(&Shape::Object(&policy::POLICY)),
+            about: "What pushes have to look like; the first that matches counts",
         },
         Key {
             name: "time_to_live",
@@ -105,6 +137,14 @@ pub struct PushConfig {
     pub listen: Option<ListenAddress>,
     /// Whether names may be any in UTF-8.
     pub utf8_names: bool,
+    /// The Pushgateway behind weir.
+    pub forward: Option<Forward>,
+    /// Hosts that the envelopes of `/push_metrics` may name.
+    pub envelope_targets: Vec<String>,
+    /// Who may push what.
+    pub identities: Vec<Identity>,
+    /// What pushes have to look like.
+    pub policies: Vec<Policy>,
     /// How long a group stays after the last push to it.
     pub time_to_live: Option<Duration>,
     /// Bounds.
@@ -148,13 +188,24 @@ impl Default for PushLimits {
 }
 
 /// Read `push`.
-pub(super) fn decode(node: &Node, path: &Path, report: &mut Report) -> PushConfig {
+pub(super) fn decode(
+    node: &Node,
+    directory: &FilePath,
+    path: &Path,
+    report: &mut Report,
+) -> PushConfig {
     let mut push = PushConfig::default();
     for entry in PUSH.fields(node, path, report) {
         let (value, inner) = (entry.value, &path.field(&entry.name));
         match &*entry.name {
             "listen_address" => push.listen = listen(value, inner, report),
             "utf8_names" => set(&mut push.utf8_names, value::truth(value, inner, report)),
+            "forward" => push.forward = forward::decode(value, directory, inner, report),
+            "envelope_targets" => push.envelope_targets = value::texts(value, inner, report),
+            "identities" => {
+                push.identities = identity::decode(value, directory, inner, report);
+            }
+            "policies" => push.policies = policy::decode(value, inner, report),
             "time_to_live" => push.time_to_live = value::duration(value, inner, report),
             _ if push.limits.field(&entry, inner, report) => {}
             _ => shape::forgotten(&entry, path, report),

@@ -7,7 +7,7 @@ use crate::push::family::{Family, Value};
 use crate::push::names::LabelNames;
 use crate::push::path::GroupingKey;
 use crate::push::store::time_family;
-use crate::push::store::{Change, PUSH_FAILURE_TIME, PUSH_TIME, Store, StoreError};
+use crate::push::store::{Change, PUSH_FAILURE_TIME, PUSH_TIME, Pusher, Store, StoreError};
 
 /// Suffixes of what a summary is made of …
 const SUMMARY_PARTS: [&str; 2] = ["_count", "_sum"];
@@ -19,9 +19,10 @@ pub(super) fn check(
     key: &GroupingKey,
     families: &Families,
     change: Change,
+    pusher: Pusher<'_>,
 ) -> Result<(), StoreError> {
     let check = Check { store, key, families, change };
-    check.limits()?;
+    check.limits(pusher)?;
     let mut conflicts = Conflicts::default();
     if let Some(twin) = store.twin(key) {
         let (name, times) = (PUSH_TIME, time_family(PUSH_TIME, [(key, 0)]));
@@ -51,7 +52,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn limits(&self) -> Result<(), StoreError> {
+    fn limits(&self, who: Pusher<'_>) -> Result<(), StoreError> {
         let limits = self.store.limits;
         let pushed = self.families.values().map(Family::n_series).sum::<usize>();
         let full = |what, max| Err(StoreError::Full { what, max, pushed });
@@ -65,8 +66,15 @@ impl Check<'_> {
             Change::Update => in_group.saturating_sub(self.replaced()),
             Change::Aggregate(_) => in_group.saturating_sub(self.aggregated()),
         };
-        if kept + pushed > limits.group_series_max {
-            return full("group", limits.group_series_max);
+        let group_series_max = limits.group_series_max.min(who.group_series_max);
+        if kept + pushed > group_series_max {
+            return full("group", group_series_max);
+        }
+        let owned = self.store.by_owner.get(who.name).copied().unwrap_or_default();
+        let is_own = group.is_some_and(|group| &*group.owner == who.name);
+        let others = owned - if is_own { in_group.min(owned) } else { 0 };
+        if others + kept + pushed > who.series_max {
+            return full("share of the store", who.series_max);
         }
         if self.store.n_series - in_group + kept + pushed > limits.series_max {
             return full("store", limits.series_max);

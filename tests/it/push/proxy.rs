@@ -1,9 +1,9 @@
 //! The push proxy as a server, spoken to as clients speak to it.
 
-use crate::support::{NOW_MS, PATIENCE, Reply, get, read_reply, runtime};
+use crate::support::{NOW_MS, PATIENCE, Reply, get, parse_reply, runtime};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +24,17 @@ impl TestProxy {
     /// A proxy with these settings of `push`, as they stand in the configuration file.
     #[track_caller]
     pub(crate) fn start(settings: &str) -> Self {
+        Self::start_in(None, settings)
+    }
+
+    /// The same, with a directory for what is stored.
+    #[track_caller]
+    pub(crate) fn start_in(directory: Option<&Path>, settings: &str) -> Self {
+        Self::try_start(directory, settings).unwrap()
+    }
+
+    /// The same, or why it does not start.
+    pub(crate) fn try_start(directory: Option<&Path>, settings: &str) -> Result<Self, Vec<String>> {
         let text = format!("push: {settings}\n");
         let config = file::parse("test", &text, Path::new("")).unwrap();
         let runtime = runtime();
@@ -31,14 +42,15 @@ impl TestProxy {
         let address = listener.local_addr().unwrap();
         let options = PushOptions {
             config: config.push.unwrap(),
+            directory: directory.map(Path::to_owned),
             line_bytes_max: config.limits.line_bytes_max,
             clock: || NOW_MS,
             random: || 4,
         };
-        let proxy = Arc::new(PushProxy::new(options, Arc::new(Metrics::new())));
+        let proxy = Arc::new(PushProxy::new(options, Arc::new(Metrics::new()))?);
         let limits = server_limits(&config.limits);
         runtime.spawn(run(proxy, limits, listener, std::future::pending()));
-        Self { address, _runtime: runtime }
+        Ok(Self { address, _runtime: runtime })
     }
 
     pub(crate) fn get(&self, path: &str) -> Reply {
@@ -51,15 +63,7 @@ impl TestProxy {
 
     /// Send with more header lines.
     pub(crate) fn send_with(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Reply {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let n_bytes = body.len();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: weir\r\nConnection: close\r\nContent-Length: {n_bytes}\r\n{headers}\r\n"
-        );
-        // Whoever refuses a body early may not take all of it.
-        stream.write_all(&[head.as_bytes(), body].concat()).ok();
-        read_reply(&mut stream)
+        send(self.address, method, path, headers, body).expect("an answer")
     }
 
     #[track_caller]
@@ -76,6 +80,27 @@ impl TestProxy {
         let lines = lines.filter(|line| !line.starts_with('#') && !line.starts_with("push_"));
         lines.map(str::to_owned).collect()
     }
+}
+
+/// Send a request and read the whole answer; `None` if whoever should answer is gone.
+pub(crate) fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &[u8],
+) -> Option<Reply> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let n_bytes = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: weir\r\nConnection: close\r\nContent-Length: {n_bytes}\r\n{headers}\r\n"
+    );
+    // Whoever refuses a body early may not take all of it.
+    stream.write_all(&[head.as_bytes(), body].concat()).ok();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).ok();
+    parse_reply(&bytes)
 }
 
 #[test]

@@ -1,0 +1,300 @@
+//! Who pushes, and whether they may.
+//!
+//! bcrypt takes a tenth of a second and a core, so what a pair of user and password came to is
+//! remembered, under a fingerprint that is worth nothing to whoever would see it. An unknown user
+//! costs as much as a known one.
+
+use crate::app::push::process::Verb;
+use crate::app::push::refusal::Refusal;
+use crate::config::file::push::Identity;
+use crate::model::Fingerprint;
+use crate::model::FingerprintKey;
+use crate::push::GroupingKey;
+use crate::push::decode_standard;
+use http::HeaderMap;
+use http::StatusCode;
+use http::header::AUTHORIZATION;
+use sha2::Digest as _;
+use sha2::Sha256;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+/// Pairs of user and password whose outcome is remembered.
+const REMEMBERED_MAX: usize = 1000;
+/// Passwords that are looked at at a time.
+const CHECKS_MAX: usize = 1;
+/// A file of token hashes: ten thousand of them.
+const TOKENS_BYTES_MAX: u64 = 1 << 20;
+/// The hash of no password anybody has, for users nobody has.
+const NOBODY: &str = "$2b$10$CwTycUXWue0Thq9StjUM0uJ8bqTkYyTn1pRmoIhZJSGKpdJPZlCz.";
+
+/// Everybody who may push.
+#[derive(Debug)]
+pub(super) struct Identities {
+    all: Vec<Arc<Who>>,
+    secret: FingerprintKey,
+    remembered: Mutex<HashMap<Fingerprint, bool>>,
+    checks: Semaphore,
+}
+
+/// Somebody who pushes.
+#[derive(Debug)]
+pub(super) struct Who {
+    pub(super) settings: Identity,
+    tokens: Vec<[u8; 32]>,
+    requests: Option<Mutex<Bucket>>,
+    samples: Option<Mutex<Bucket>>,
+}
+
+/// Fills with time, and is emptied by what is done; what is done may be more than is in it.
+#[derive(Debug)]
+struct Bucket {
+    per_second: f64,
+    level: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn new(per_second: usize) -> Mutex<Self> {
+        let per_second = to_f64(per_second);
+        Mutex::new(Self { per_second, level: per_second, at: Instant::now() })
+    }
+
+    /// Take so much, or say how long to wait.
+    fn take(&mut self, n: usize) -> Result<(), Duration> {
+        let now = Instant::now();
+        let filled = self.level + now.duration_since(self.at).as_secs_f64() * self.per_second;
+        self.level = filled.min(self.per_second);
+        self.at = now;
+        if self.level <= 0.0 {
+            return Err(Duration::from_secs_f64(-self.level / self.per_second));
+        }
+        self.level -= to_f64(n);
+        Ok(())
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "rates need no more")]
+fn to_f64(n: usize) -> f64 {
+    n as f64
+}
+
+impl Identities {
+    /// # Errors
+    ///
+    /// Files that cannot be read, a line each.
+    pub(super) fn new(
+        identities: &[Identity],
+        random: impl FnMut() -> u64,
+    ) -> Result<Self, Vec<String>> {
+        let (mut all, mut errors) = (Vec::new(), Vec::new());
+        for settings in identities {
+            match Who::new(settings.clone()) {
+                Ok(who) => all.push(Arc::new(who)),
+                Err(error) => errors.push(error),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        if all.is_empty() {
+            let anybody = Identity { name: "anybody".to_owned(), ..Identity::default() };
+            all.extend(Who::new(anybody).map(Arc::new));
+        }
+        let (remembered, checks) = (Mutex::default(), Semaphore::new(CHECKS_MAX));
+        Ok(Self { all, secret: FingerprintKey::new(random), remembered, checks })
+    }
+
+    /// Who sends a request with these headers.
+    pub(super) async fn find(&self, headers: &HeaderMap) -> Result<Arc<Who>, Refusal> {
+        let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let found = match value.map(|value| value.split_once(' ').unwrap_or((value, ""))) {
+            None => self.all.iter().find(|who| who.is_without_credentials()).cloned(),
+            Some((scheme, word)) if scheme.eq_ignore_ascii_case("bearer") => {
+                let hash: [u8; 32] = Sha256::digest(word.trim().as_bytes()).into();
+                self.all.iter().find(|who| who.tokens.contains(&hash)).cloned()
+            }
+            Some((scheme, word)) if scheme.eq_ignore_ascii_case("basic") => {
+                self.by_password(word.trim()).await
+            }
+            Some(_) => None,
+        };
+        // Where nobody has credentials, whatever a client sends says nothing.
+        let is_open = self.all.iter().all(|who| who.is_without_credentials());
+        let found = found.or_else(|| self.all.first().filter(|_| is_open).cloned());
+        found.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "credentials", "Unauthorized"))
+    }
+
+    async fn by_password(&self, word: &str) -> Option<Arc<Who>> {
+        let pair =
+            decode_standard(word.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok())?;
+        let (user, password) = pair.split_once(':')?;
+        let who = self
+            .all
+            .iter()
+            .find(|who| who.settings.basic.as_ref().is_some_and(|(username, _)| username == user));
+        let hash = who.and_then(|who| who.settings.basic.as_ref()).map_or(NOBODY, |(_, hash)| hash);
+        let pair = self.secret.of(format!("{hash}\0{pair}").as_bytes());
+        let known = self.remembered().get(&pair).copied();
+        let is_good = match known {
+            Some(is_good) => is_good,
+            None => self.check(pair, password.to_owned(), hash.to_owned()).await,
+        };
+        who.filter(|_| is_good).cloned()
+    }
+
+    async fn check(&self, pair: Fingerprint, password: String, hash: String) -> bool {
+        let Ok(_turn) = self.checks.acquire().await else { return false };
+        let check = move || bcrypt::verify(password, &hash).unwrap_or(false);
+        let is_good = tokio::task::spawn_blocking(check).await.unwrap_or(false);
+        let mut remembered = self.remembered();
+        if remembered.len() >= REMEMBERED_MAX {
+            remembered.clear();
+        }
+        remembered.insert(pair, is_good);
+        is_good
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<Fingerprint, bool>> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Who {
+    fn new(settings: Identity) -> Result<Self, String> {
+        let tokens = match &settings.token_hashes_file {
+            None => Vec::new(),
+            Some(path) => read_tokens(path).map_err(|why| {
+                format!("cannot read the token hashes of {}: {why}", path.display())
+            })?,
+        };
+        let bucket = |limit: Option<usize>| limit.map(Bucket::new);
+        let requests = bucket(settings.requests_per_second_max);
+        let samples = bucket(settings.samples_per_second_max);
+        Ok(Self { settings, tokens, requests, samples })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    fn is_without_credentials(&self) -> bool {
+        self.settings.basic.is_none() && self.settings.token_hashes_file.is_none()
+    }
+
+    /// Whether it may do that to the group.
+    pub(super) fn may(&self, verb: Verb, key: &GroupingKey) -> Result<(), Refusal> {
+        let settings = &self.settings;
+        let mut lines = Vec::new();
+        if settings.methods.as_ref().is_some_and(|methods| !methods.contains(&verb.word())) {
+            lines.push(format!("{} may not {}", settings.name, verb.word()));
+        }
+        if let Some(job) = settings.job.as_ref().filter(|job| !job.matches(key.job())) {
+            let (name, of, pattern) = (&settings.name, key.job(), job.as_str());
+            lines.push(format!("{name} may not push for the job {of:?}, only for {pattern}"));
+        }
+        for (label, value) in key.labels().filter(|(label, _)| *label != "job") {
+            let Some(allowed) = &settings.grouping_labels else { break };
+            let is_good =
+                allowed.iter().any(|(name, pattern)| name == label && pattern.matches(value));
+            if !is_good {
+                let mut line = String::new();
+                // A string takes anything.
+                write!(line, "{} may not push for {label}={value:?}", settings.name)
+                    .unwrap_or_default();
+                lines.push(line);
+            }
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal { lines, ..Refusal::new(StatusCode::FORBIDDEN, "rights", String::new()) })
+    }
+
+    /// Count a request.
+    pub(super) fn request(&self) -> Result<(), Refusal> {
+        let limit = self.settings.requests_per_second_max.unwrap_or_default();
+        take(self.requests.as_ref(), 1).map_err(|after| {
+            let line = format!("{} sends more than {limit} requests a second", self.name());
+            Refusal::later("request_rate", line, after)
+        })
+    }
+
+    /// Count series.
+    pub(super) fn samples(&self, n_samples: usize) -> Result<(), Refusal> {
+        let limit = self.settings.samples_per_second_max.unwrap_or_default();
+        take(self.samples.as_ref(), n_samples).map_err(|after| {
+            let line = format!("{} sends more than {limit} samples a second", self.name());
+            Refusal::later("sample_rate", line, after)
+        })
+    }
+}
+
+fn take(bucket: Option<&Mutex<Bucket>>, n: usize) -> Result<(), Duration> {
+    let Some(bucket) = bucket else { return Ok(()) };
+    bucket.lock().unwrap_or_else(PoisonError::into_inner).take(n)
+}
+
+fn read_tokens(path: &std::path::Path) -> Result<Vec<[u8; 32]>, String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    file.take(TOKENS_BYTES_MAX).read_to_string(&mut text).map_err(|e| e.to_string())?;
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let lines = lines.enumerate().filter(|(_, line)| !line.is_empty());
+    lines.map(|(at, line)| from_hex(line).ok_or_else(|| not_a_hash(at + 1))).collect()
+}
+
+fn not_a_hash(line: usize) -> String {
+    format!("line {line} is no SHA-256 in hexadecimal: make one with `printf %s TOKEN | sha256sum`")
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    // What sha256sum writes behind it is the name of a file.
+    let text = text.split_whitespace().next()?;
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let mut hash = [0; 32];
+    if pairs.len() != hash.len() || !rest.is_empty() {
+        return None;
+    }
+    for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
+        let digit = |c: u8| char::from(c).to_digit(16);
+        *byte = u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_fills_with_time() {
+        let mut bucket = Bucket::new(10).into_inner().unwrap();
+        assert_eq!(bucket.take(4), Ok(()));
+        // More than is there is given once, and then there is nothing until it is filled again.
+        assert_eq!(bucket.take(16), Ok(()));
+        assert_eq!(bucket.take(1), Err(Duration::from_secs(1)));
+        tokio::time::advance(Duration::from_millis(1100)).await;
+        assert_eq!(bucket.take(1), Ok(()));
+    }
+
+    #[test]
+    fn an_unknown_user_costs_as_much_as_a_known_one() {
+        assert!(!bcrypt::verify("x", NOBODY).unwrap());
+    }
+
+    #[test]
+    fn hashes_are_read_as_sha256sum_writes_them() {
+        let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  -";
+        let expect: [u8; 32] = Sha256::digest(b"abc").into();
+        assert_eq!(from_hex(hash), Some(expect));
+        assert_eq!(from_hex("ba78"), None);
+    }
+}
