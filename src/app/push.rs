@@ -5,6 +5,7 @@
 //! | `PUT`, `POST`, `DELETE /metrics/job/JOB{/LABEL/VALUE}` | push to a group, delete it |
 //! | `/metrics` | what is stored |
 //! | `/api/v1/status`, `/api/v1/metrics` | as the Pushgateway answers them |
+//! | `DELETE /api/v1/metrics?match[]=SELECTOR` | delete groups by their labels |
 //! | `/-/push`, `/-/push.json` | what was refused of late, and why |
 //! | `POST /push_metrics` | a push in an envelope of JSON |
 //! | `PUT /lint` | lint the body |
@@ -27,6 +28,7 @@ mod process;
 mod receive;
 mod refusal;
 mod route;
+mod selector;
 pub mod serve;
 
 use crate::app::clock::Clock;
@@ -186,6 +188,11 @@ impl PushProxy {
             Some(Route::Push) => Arc::clone(&self).push(request).await,
             Some(Route::Envelope) => self.envelope(request).await,
             Some(Route::Lint) => self.lint(request).await,
+            Some(Route::ApiMetrics) if request.method() == Method::DELETE => {
+                let query = request.uri().query().unwrap_or_default();
+                let deleted = self.delete_matching(request.headers(), query).await;
+                deleted.unwrap_or_else(|refusal| refusal.answer())
+            }
             Some(route) => self.other(route, &request),
         };
         let status = response.status().as_u16();

@@ -137,6 +137,22 @@ pub struct Store {
     by_owner: BTreeMap<Arc<str>, usize>,
 }
 
+/// Say whether a push fits by itself, whatever else is stored.
+///
+/// # Errors
+///
+/// Families that cannot be pushed together.
+pub fn check_alone(
+    key: &GroupingKey,
+    families: &Families,
+    random: impl FnMut() -> u64,
+) -> Result<(), StoreError> {
+    const MAX: usize = usize::MAX;
+    let limits = StoreLimits { group_series_max: MAX, series_max: MAX, groups_max: MAX };
+    let pusher = Pusher { name: "", group_series_max: MAX, series_max: MAX };
+    Store::new(limits, random).check(key, families, Change::Replace, pusher)
+}
+
 impl Store {
     /// Nothing yet. `random` must be unpredictable to whoever pushes.
     pub fn new(limits: StoreLimits, random: impl FnMut() -> u64) -> Self {
@@ -404,3 +420,8 @@ impl Store {
         self.secret.fingerprint(digests, [0; 2])
     }
 }
+
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+mod tests;

@@ -132,7 +132,11 @@ impl Reader<'_> {
 
     fn meta(&mut self, name: &[u8], is_escaped: bool) -> &mut Meta {
         self.last = None;
-        let name = String::from_utf8_lossy(&decoded(name, is_escaped)).into_owned();
+        let mut name = String::from_utf8_lossy(&decoded(name, is_escaped)).into_owned();
+        if self.format == Format::Text {
+            // HELP of a part is that of its family.
+            name = self.member(&name).family;
+        }
         self.metas.entry(name).or_default()
     }
 
@@ -143,7 +147,14 @@ impl Reader<'_> {
         let name = decoded(tokens.name.of(line), tokens.name_escaped);
         let member = match self.last.take() {
             Some((last, member)) if *last == *name => member,
-            _ => self.member(&String::from_utf8_lossy(&name)),
+            _ => {
+                let member = self.member(&String::from_utf8_lossy(&name));
+                if self.format == Format::Text {
+                    // From now on the name is that of a family, whatever is said of others.
+                    self.metas.entry(member.family.clone()).or_default();
+                }
+                member
+            }
         };
         let pairs: Vec<Pair<'_>> = tokens
             .labels
@@ -160,13 +171,14 @@ impl Reader<'_> {
 
     fn metric(&mut self, member: &Member, pairs: &[Pair<'_>], value: f64) -> Result<(), BodyError> {
         let Member { family, metric_type, role } = member;
-        let bound_label: &[u8] = match (metric_type, role) {
-            (MetricType::Histogram, Role::Bucket) => b"le",
-            (MetricType::Summary, Role::Plain) => b"quantile",
+        // Wherever it stands in such a family, it is no label of the metric.
+        let bound_label: &[u8] = match metric_type {
+            MetricType::Histogram => b"le",
+            MetricType::Summary => b"quantile",
             _ => b"",
         };
         let bound = pairs.iter().find(|(name, _)| **name == *bound_label);
-        let bound = bound.and_then(|(_, value)| parse_value(value));
+        let bound = bound.and_then(|(_, value)| parse_value(value)).filter(|bound| !bound.is_nan());
         let pushed = pairs.iter().filter(|(name, _)| **name != *bound_label);
         let labels = self.builder.labels(family, pushed.map(|(name, value)| (&**name, &**value)));
         if !self.builder.has_family(family) {
@@ -184,10 +196,12 @@ impl Reader<'_> {
 
     /// Which family a sample is of.
     fn member(&self, name: &str) -> Member {
-        let type_of = |name: &str| self.metas.get(name).and_then(|meta| meta.metric_type);
+        let meta = |name: &str| self.metas.get(name);
         match self.format {
-            Format::Text => text_member(name, type_of),
-            Format::OpenMetrics => open_metrics_member(name, type_of),
+            Format::Text => {
+                text_member(name, |n| Some(meta(n)?.metric_type.unwrap_or(MetricType::Unknown)))
+            }
+            Format::OpenMetrics => open_metrics_member(name, |n| meta(n)?.metric_type),
         }
     }
 
@@ -249,7 +263,7 @@ fn open_metrics_member(name: &str, type_of: impl Fn(&str) -> Option<MetricType>)
 
 fn set_part(old: &mut Value, role: Role, bound: Option<f64>, value: f64) {
     match (old, role, bound) {
-        (Value::Histogram(histogram), Role::Bucket, Some(bound)) => {
+        (Value::Histogram(histogram), Role::Bucket | Role::Plain, Some(bound)) => {
             histogram.buckets.push((bound, as_count(value)));
         }
         (Value::Summary(summary), Role::Plain, Some(quantile)) => {

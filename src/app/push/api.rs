@@ -1,8 +1,12 @@
 //! `/api/v1/status` and `/api/v1/metrics`, as the Pushgateway answers them; and deleting by matcher.
 
 use crate::app::push::PushProxy;
+use crate::app::push::process::Verb;
+use crate::app::push::refusal::Refusal;
+use crate::app::push::selector::Selector;
 use crate::http::Body;
 use crate::http::answer::typed;
+use crate::http::percent;
 use crate::model::number::write_value;
 use crate::push::Family;
 use crate::push::GroupingKey;
@@ -13,6 +17,7 @@ use crate::push::store::GroupFamily;
 use crate::push::store::time_families;
 use crate::push::type_name;
 use bytes::Bytes;
+use http::HeaderMap;
 use http::HeaderValue;
 use http::Response;
 use http::StatusCode;
@@ -79,6 +84,28 @@ impl PushProxy {
         with_headers(Response::new(body))
     }
 
+    /// Delete the groups that the `match[]` parameters of a query mean, if who asks may.
+    pub(super) async fn delete_matching(
+        &self,
+        headers: &HeaderMap,
+        query: &str,
+    ) -> Result<Response<Body>, Refusal> {
+        if self.forwarder.is_some() {
+            let line = "the groups are the Pushgateway's: delete them one by one";
+            return Err(Refusal::bad("matchers", line));
+        }
+        let who = self.identities.find(headers).await?;
+        let selectors = selectors(query).map_err(|line| Refusal::bad("matchers", line))?;
+        let is_meant = |key: &GroupingKey| selectors.iter().any(|selector| selector.matches(key));
+        let keys = self.store().find(is_meant);
+        // All of them or none.
+        keys.iter().try_for_each(|key| who.may(Verb::Delete, key))?;
+        for key in &keys {
+            self.forget(key).await?;
+        }
+        Ok(success(&json!({ "deleted": keys.len() })))
+    }
+
     fn page(&self, key: Arc<GroupingKey>) -> Option<Page> {
         let store = self.store();
         let group = store.group_of(&key)?.clone();
@@ -107,6 +134,25 @@ impl Page {
         }
         all.into()
     }
+}
+
+/// The values of `match[]`.
+fn selectors(query: &str) -> Result<Vec<Selector>, String> {
+    let mut selectors = Vec::new();
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let decode = |text: &str| {
+            percent::decode(&text.replace('+', " ")).and_then(|bytes| String::from_utf8(bytes).ok())
+        };
+        if decode(name).as_deref() == Some("match[]") {
+            let value = decode(value).ok_or_else(|| format!("{value:?} is not UTF-8"))?;
+            selectors.push(Selector::parse(&value)?);
+        }
+    }
+    if selectors.is_empty() {
+        return Err("say which groups: ?match[]={job=\"x\"}".to_owned());
+    }
+    Ok(selectors)
 }
 
 fn family_json(family: &Family, at_ms: i64) -> Value {

@@ -25,6 +25,7 @@ use crate::push::read_protobuf;
 use crate::push::read_text;
 use crate::push::store::Change;
 use crate::push::store::Pusher;
+use crate::push::store::check_alone;
 use http::HeaderMap;
 use http::Method;
 use http::Request;
@@ -304,6 +305,8 @@ impl PushProxy {
     /// Send a push on, or store it.
     async fn deliver(&self, push: &Push, families: Families) -> Result<StatusCode, Refusal> {
         let Some(forwarder) = &self.forwarder else { return self.keep(push, families).await };
+        // In its one form such a push would be no text at all.
+        check_alone(&push.key, &families, self.options.random)?;
         let body = write_families(families.iter().map(|(name, family)| (&**name, family)));
         let sent = forwarder.send(push.verb, &push.key, self.names(), body).await;
         match sent {

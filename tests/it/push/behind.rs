@@ -17,6 +17,9 @@ fn what_passed_is_sent_on_in_its_one_form() {
     proxy.check("PUT", path, "m{z=\"1\",job=\"y\"} 1\n", 200, "");
     proxy.check("PUT", "/metrics/job@base64/@@@", "m 1\n", 400, "invalid base64 encoding");
     proxy.check("POST", "/metrics/job/x", "m 1", 400, "text format parsing error");
+    let told = "pushed metrics are invalid or inconsistent with existing metrics: ";
+    let body = "c_sum 0\n# TYPE c histogram\nc_sum 0\n";
+    proxy.check("POST", "/metrics/job/x", body, 400, told);
     proxy.check("DELETE", path, "", 200, "");
     let heads = gateway.seen().heads;
     assert_eq!(heads.len(), 2, "{heads:?}");

@@ -232,6 +232,21 @@ fn the_api_tells_what_is_stored() {
 }
 
 #[test]
+fn groups_are_deleted_by_their_labels() {
+    let proxy = TestProxy::start("{}");
+    for path in ["/metrics/job/x/instance/a", "/metrics/job/x/instance/b", "/metrics/job/y"] {
+        proxy.check("PUT", path, "m 1\n", 200, "");
+    }
+    let path = "/api/v1/metrics?match[]=%7Bjob=%22x%22,instance=~%22a|c%22%7D";
+    proxy.check("DELETE", path, "", 200, r#"{"status":"success","data":{"deleted":1}}"#);
+    assert_eq!(proxy.series().len(), 2);
+    proxy.check("DELETE", "/api/v1/metrics", "", 400, "say which groups");
+    proxy.check("DELETE", "/api/v1/metrics?match[]=x", "", 400, "\"x\" is no selector");
+    proxy.check("DELETE", "/api/v1/metrics?match%5B%5D=%7Bjob=~%22.*%22%7D", "", 200, "");
+    assert!(proxy.series().is_empty());
+}
+
+#[test]
 fn openmetrics_is_understood() {
     let proxy = TestProxy::start("{}");
     let body = "# TYPE a counter\n# HELP a all a\na_total 1\na_created 5\n# TYPE b info\nb_info{v=\"1\"} 1\n# EOF\n";
