@@ -38,6 +38,7 @@ pub use error::{LintError, TextError, TextErrorKind};
 pub use report::{Cardinality, Finding, Report};
 pub use rule::{Level, Rule, RuleSet, UnknownRule};
 pub use silence::{SilenceError, SilenceErrorKind, Silences};
+pub use text::{Comment, name_in_braces, read_comment};
 
 use crate::lint::core::Core;
 use crate::lint::open_metrics::OpenMetricsReader;

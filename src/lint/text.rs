@@ -268,6 +268,49 @@ impl TextReader {
     }
 }
 
+/// What a comment says of a metric.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Comment {
+    /// Its HELP, without escapes.
+    Help(Vec<u8>),
+    /// Its type.
+    Type(MetricType),
+}
+
+/// The name a comment is about, and what it says, if it says anything; the comment is known to be
+/// good.
+pub fn read_comment(line: &[u8]) -> Option<(Vec<u8>, Comment)> {
+    let mut cursor = Cursor::new(line);
+    cursor.skip_blanks().ok().filter(|byte| *byte == b'#')?;
+    cursor.at += 1;
+    cursor.skip_blanks().ok()?;
+    let keyword = cursor.word().ok()?;
+    cursor.skip_blanks().ok()?;
+    let name = cursor.name(NameKind::Metric).ok()?.text.into_owned();
+    let is_text = cursor.skip_blanks().ok()? != b'\n';
+    let text = cursor.until_newline().ok().filter(|_| is_text)?;
+    match keyword {
+        b"HELP" => Some((name, Comment::Help(unescape(text).into_owned()))),
+        b"TYPE" => Some((name, Comment::Type(type_of(&without_backslashes(text))?))),
+        _ => None,
+    }
+}
+
+/// A sample whose name stands in quotes before its braces, which only `expfmt` takes, with the name
+/// in braces; the sample is known to be good.
+pub fn name_in_braces(line: &[u8]) -> Option<Vec<u8>> {
+    let mut cursor = Cursor::new(line);
+    cursor.skip_blanks().ok().filter(|byte| *byte == b'"')?;
+    let start = cursor.at;
+    cursor.name(NameKind::Metric).ok()?;
+    let name = line.get(start..cursor.at)?;
+    let rest = match cursor.skip_blanks().ok()? {
+        b'{' => [b",", cursor.rest().get(1..)?].concat(),
+        _ => [b"}", cursor.rest()].concat(),
+    };
+    Some([b"{", name, &rest].concat())
+}
+
 /// Which label of a family is special.
 fn special(core: &Core, member: Option<Member>) -> Special {
     let family = member.and_then(|member| core.families.get(member.family));

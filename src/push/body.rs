@@ -114,7 +114,8 @@ impl<'k> Builder<'k> {
         if !pairs.iter().any(|(name, _)| *name == INSTANCE) {
             pairs.push((INSTANCE, b""));
         }
-        let bad = pairs.iter().find(|(name, _)| !self.is_good_name(name, false));
+        let is_bad = |name: &[u8]| name.starts_with(b"__") || !self.is_good_name(name, false);
+        let bad = pairs.iter().find(|(name, _)| is_bad(name));
         let bad = bad.map(|(label, _)| String::from_utf8_lossy(label).into_owned());
         if let Some(label) = bad {
             let metric = format!("{name:?}");

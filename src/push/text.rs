@@ -1,16 +1,17 @@
 //! Bodies in text 0.0.4 and OpenMetrics.
 //!
 //! The verdict is the linter's, whose parser is that of the Pushgateway; then the text is read once
-//! more for what it says. In OpenMetrics, types that text 0.0.4 does not know become those it
+//! more for what it says: comments in that parser's way, which takes `#HELP` and `COUNTER`, samples
+//! in Prometheus'. In OpenMetrics, types that text 0.0.4 does not know become those it
 //! knows: info and stateset are gauges, parts of a gauge histogram have no type, `_created` is a
 //! gauge of its own, as clients write it in text.
 
-use crate::lint::{LintConfig, Linter, Report, RuleSet};
+use crate::lint::{Comment, LintConfig, Linter, Report, RuleSet, name_in_braces, read_comment};
 use crate::model::Format;
 use crate::model::MetricType;
 use crate::model::number::parse_value;
 use crate::parse::{Document, Entry, EntryError, ParseErrorKind, Parser, SampleTokens};
-use crate::parse::{unescape, unescape_help};
+use crate::parse::{parse_entry, unescape, unescape_help};
 use crate::push::body::{BodyError, Builder, Families, ReadConfig};
 use crate::push::conflict::Conflict;
 use crate::push::family::Value;
@@ -75,17 +76,11 @@ pub fn read_text(
         last: None,
         refused: None,
     };
-    let document = Document::new(format).with_line_bytes_max(config.line_bytes_max);
-    let mut parser = Parser::of(document);
-    let pushed = parser.push(body, |line, entry, tokens| reader.entry(line, entry, tokens));
-    let read = pushed
-        .and_then(|()| parser.finish(|line, entry, tokens| reader.entry(line, entry, tokens)));
-    // Where the reader itself gave up, that is the reason.
-    match (reader.refused.take(), read) {
-        (Some(refused), _) => Err(refused),
-        (None, Err(error)) => Err(error.into()),
-        (None, Ok(_)) => Ok((reader.finish()?, report)),
+    match format {
+        Format::Text => reader.text(body)?,
+        Format::OpenMetrics => reader.open_metrics(body, config.line_bytes_max)?,
     }
+    Ok((reader.finish()?, report))
 }
 
 struct Reader<'k> {
@@ -101,6 +96,57 @@ struct Reader<'k> {
 const STOP: EntryError = EntryError { column: 1, kind: ParseErrorKind::EntryStart };
 
 impl Reader<'_> {
+    fn text(&mut self, body: &[u8]) -> Result<(), BodyError> {
+        let mut tokens = SampleTokens::default();
+        for (at, line) in body.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let blank = |byte: &&u8| matches!(**byte, b' ' | b'\t');
+            match line.iter().find(|byte| !blank(byte)) {
+                None | Some(b'\n') => {}
+                Some(b'#') => self.comment(line),
+                Some(first) => {
+                    let changed = if *first == b'"' { name_in_braces(line) } else { None };
+                    let line = changed.as_deref().unwrap_or(line);
+                    let read = parse_entry(Format::Text, line, &mut tokens);
+                    if read.map_err(|error| error.locate(at + 1, line))? == Entry::Sample {
+                        self.sample(line, &tokens)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn comment(&mut self, line: &[u8]) {
+        let Some((name, comment)) = read_comment(line) else { return };
+        self.last = None;
+        // HELP of a part is that of its family.
+        let family = self.member(&String::from_utf8_lossy(&name)).family;
+        let meta = self.metas.entry(family).or_default();
+        match comment {
+            Comment::Help(text) => meta.help = String::from_utf8_lossy(&text).into_owned(),
+            // There is no way to say it of what is pushed.
+            Comment::Type(MetricType::GaugeHistogram) => {
+                meta.metric_type = Some(MetricType::Unknown);
+            }
+            Comment::Type(metric_type) => meta.metric_type = Some(metric_type),
+        }
+    }
+
+    fn open_metrics(&mut self, body: &[u8], line_bytes_max: usize) -> Result<(), BodyError> {
+        let document = Document::new(Format::OpenMetrics).with_line_bytes_max(line_bytes_max);
+        let mut parser = Parser::of(document);
+        let pushed = parser.push(body, |line, entry, tokens| self.entry(line, entry, tokens));
+        let read = pushed
+            .and_then(|()| parser.finish(|line, entry, tokens| self.entry(line, entry, tokens)));
+        // Where the reader itself gave up, that is the reason.
+        match (self.refused.take(), read) {
+            (Some(refused), _) => Err(refused),
+            (None, Err(error)) => Err(error.into()),
+            (None, Ok(_)) => Ok(()),
+        }
+    }
+
+    /// An entry of OpenMetrics.
     fn entry(
         &mut self,
         line: &[u8],
@@ -110,7 +156,7 @@ impl Reader<'_> {
         match entry {
             Entry::Help { name, name_escaped, text } => {
                 let mut help = Vec::new();
-                unescape_help(self.format, text, &mut help);
+                unescape_help(Format::OpenMetrics, text, &mut help);
                 let help = String::from_utf8_lossy(&help).into_owned();
                 self.meta(name, name_escaped).help = help;
             }
@@ -123,8 +169,6 @@ impl Reader<'_> {
                     return Err(STOP);
                 }
             }
-            // A NUL byte: what stands behind would be lost.
-            Entry::Eof if self.format == Format::Text => return Err(STOP),
             Entry::Blank | Entry::Comment | Entry::Unit { .. } | Entry::Eof => {}
         }
         Ok(())
@@ -132,11 +176,7 @@ impl Reader<'_> {
 
     fn meta(&mut self, name: &[u8], is_escaped: bool) -> &mut Meta {
         self.last = None;
-        let mut name = String::from_utf8_lossy(&decoded(name, is_escaped)).into_owned();
-        if self.format == Format::Text {
-            // HELP of a part is that of its family.
-            name = self.member(&name).family;
-        }
+        let name = String::from_utf8_lossy(&decoded(name, is_escaped)).into_owned();
         self.metas.entry(name).or_default()
     }
 

@@ -35,6 +35,19 @@ pub(crate) fn find_or_skip(name: &str) -> Option<PathBuf> {
     found
 }
 
+/// The Python that has the official client, where the package index could be reached.
+#[must_use]
+pub(crate) fn python_or_skip() -> Option<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/servers/python");
+    let entries = std::fs::read_dir(&folder).ok().into_iter().flatten().map_while(Result::ok);
+    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let has_client = names.any(|name| name.starts_with("has-prometheus_client"));
+    if !has_client {
+        println!("skipped: no Python client here, `make servers` gets it");
+    }
+    has_client.then(|| folder.join("bin/python3"))
+}
+
 /// A process that listens on a loopback port, killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -96,6 +109,18 @@ impl Server {
     /// Something that listens already, not ended by this.
     pub(crate) fn at(address: String) -> Self {
         Self { child: None, address }
+    }
+
+    /// Start a Pushgateway; also whether it takes any names in UTF-8.
+    pub(crate) fn pushgateway(program: PathBuf) -> (Self, bool) {
+        let help = Command::new(&program).arg("--help").output().unwrap();
+        let help = [help.stdout, help.stderr].concat();
+        let flag = "--push.enable-utf8-names";
+        // The one of Debian 12 does not.
+        let is_utf8 = String::from_utf8_lossy(&help).contains("push.enable-utf8-names");
+        let mut command = Command::new(program);
+        command.arg("--web.listen-address=127.0.0.1:0").args(is_utf8.then_some(flag));
+        (Self::start(&mut command), is_utf8)
     }
 
     /// Start a node_exporter.

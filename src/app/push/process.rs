@@ -24,6 +24,8 @@ use crate::push::canonical::write_families;
 use crate::push::read_protobuf;
 use crate::push::read_text;
 use crate::push::store::Change;
+use crate::push::store::PUSH_FAILURE_TIME;
+use crate::push::store::PUSH_TIME;
 use crate::push::store::Pusher;
 use crate::push::store::check_alone;
 use http::HeaderMap;
@@ -303,8 +305,10 @@ impl PushProxy {
     }
 
     /// Send a push on, or store it.
-    async fn deliver(&self, push: &Push, families: Families) -> Result<StatusCode, Refusal> {
+    async fn deliver(&self, push: &Push, mut families: Families) -> Result<StatusCode, Refusal> {
         let Some(forwarder) = &self.forwarder else { return self.keep(push, families).await };
+        // A Pushgateway takes them in place of its own, and then refuses whatever else is pushed.
+        families.retain(|name, _| name != PUSH_TIME && name != PUSH_FAILURE_TIME);
         // In its one form such a push would be no text at all.
         check_alone(&push.key, &families, self.options.random)?;
         let body = write_families(families.iter().map(|(name, family)| (&**name, family)));

@@ -35,6 +35,15 @@ impl TestProxy {
 
     /// The same, or why it does not start.
     pub(crate) fn try_start(directory: Option<&Path>, settings: &str) -> Result<Self, Vec<String>> {
+        Self::try_start_at(|| NOW_MS, directory, settings)
+    }
+
+    /// The same, with a clock.
+    pub(crate) fn try_start_at(
+        clock: fn() -> i64,
+        directory: Option<&Path>,
+        settings: &str,
+    ) -> Result<Self, Vec<String>> {
         let text = format!("push: {settings}\n");
         let config = file::parse("test", &text, Path::new("")).unwrap();
         let runtime = runtime();
@@ -44,7 +53,7 @@ impl TestProxy {
             config: config.push.unwrap(),
             directory: directory.map(Path::to_owned),
             line_bytes_max: config.limits.line_bytes_max,
-            clock: || NOW_MS,
+            clock,
             random: || 4,
         };
         let proxy = Arc::new(PushProxy::new(options, Arc::new(Metrics::new()))?);
