@@ -5,6 +5,7 @@ SHELL := /bin/sh
 CARGO ?= cargo
 IMAGE ?= weir:dev
 FUZZ_SECONDS ?= 60
+ROUNDS ?= 20
 
 .PHONY: help
 help: ## this list
@@ -64,6 +65,18 @@ bench: setup ## criterion benches, one file a stage
 .PHONY: bench-e2e
 bench-e2e: build ## gate against plain download: ratios and memory, written to benches/results
 	$(CARGO) bench --bench end_to_end
+
+.PHONY: kill9
+kill9: setup ## ROUNDS of load, kill -9 and restart of a sender: nothing acknowledged may be lost
+	$(CARGO) run --quiet --release --example kill9 -- $(ROUNDS)
+
+.PHONY: faults
+faults: setup ## the queue with every call to the disk failing once; kill9 on a disk of 3 MiB (Linux, root)
+	$(CARGO) test --release --test it buffer::
+	$(CARGO) build --quiet --release --example kill9
+	@if unshare -m true 2>/dev/null; then unshare -m sh -ec 'mkdir -p target/full && \
+	  mount -t tmpfs -o size=3m tmpfs target/full && TMPDIR=$$PWD/target/full target/release/examples/kill9 $(ROUNDS)'; \
+	else echo 'skipped: a small disk can be mounted by root only'; fi
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZ_SECONDS (needs nightly Rust and cargo-fuzz)

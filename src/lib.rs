@@ -21,6 +21,7 @@
 //! - [`disk`]: a directory for a queue.
 //! - [`source`]: scraping a target.
 //! - [`discovery`]: from an upstream to its targets.
+//! - [`remote_write`]: batches in, requests to destinations out, a durable queue between.
 //! - [`config`]: YAML → validated values, or every error with its place.
 //! - [`app`]: the tools.
 //! - [`cli`]: the command line.
@@ -49,6 +50,7 @@ pub mod wire;
 pub mod discovery;
 pub mod disk;
 pub mod http;
+pub mod remote_write;
 pub mod source;
 pub mod telemetry;
 

@@ -8,5 +8,6 @@ pub mod metrics;
 pub mod panic;
 pub mod process;
 pub mod push;
+pub mod remote_write;
 
 pub use metrics::Metrics;

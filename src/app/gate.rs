@@ -11,6 +11,7 @@
 //! | `/-/healthy`, `/health`, `/healthz`, `/livez` | 200 while weir runs |
 //! | `/-/ready`, `/ready`, `/readyz` | 200, or 503 while weir drains; says what is wrong with the last reload |
 //! | `/-/metrics` | weir's own metrics |
+//! | `/-/queues` | how the queues of the destinations are doing; `?json` for machines |
 //! | `POST /-/reload` | read the configuration again, if that is enabled |
 //!
 //! Otherwise GET and HEAD only; HEAD never scrapes. Everything else is 404. A scrape that failed is 502, or
@@ -24,6 +25,7 @@ mod flight;
 mod health;
 pub(super) mod own;
 mod page;
+mod queues;
 mod round;
 mod route;
 mod scrapes;
@@ -39,6 +41,7 @@ use crate::http::Body;
 use crate::http::answer::{Problem, answer, text, typed};
 use crate::http::server::{ConnectionEvent, Drain, TlsFailure, serve};
 use crate::http::web::Web;
+use crate::remote_write::Destinations;
 use crate::telemetry::Metrics;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{Method, Request, Response, StatusCode};
@@ -75,6 +78,7 @@ struct Gate {
     analyses: Arc<Semaphore>,
     is_draining: AtomicBool,
     metrics: Arc<Metrics>,
+    destinations: Option<Arc<Destinations>>,
     /// What was wrong with the configuration that was last read, if anything was.
     reload_errors: ArcSwapOption<Vec<String>>,
     /// Who may ask.
@@ -216,7 +220,12 @@ impl Gate {
         for failure in AuthFailure::ALL {
             metrics.declare_auth_failure(failure.reason());
         }
+        let destinations = config.destinations.clone();
+        if let Some(all) = &destinations {
+            metrics.show_remote_write(all.metrics());
+        }
         Self {
+            destinations,
             settings: ArcSwap::from_pointee(Settings::of(&config)),
             random: config.random,
             scrapes: Arc::new(Scrapes::new(config, Arc::clone(&metrics))),
@@ -340,6 +349,7 @@ impl Gate {
             Route::Analyze => self.analyze(request).await,
             Route::Healthy => Ok(text(StatusCode::OK, "weir is healthy.\n".to_owned())),
             Route::Ready => Ok(self.ready()),
+            Route::Queues => Ok(self.queues(request)),
             // Answered before, as it is the one that is no GET.
             Route::Reload => Err(Problem::NotFound),
             Route::Targets => Ok(self.targets(request)),
@@ -357,7 +367,7 @@ impl Gate {
             }
             Route::Index => Ok(self.index()),
             Route::Targets => Ok(self.targets(request)),
-            Route::Source | Route::Analyze | Route::Healthy => {
+            Route::Source | Route::Analyze | Route::Healthy | Route::Queues => {
                 Ok(text(StatusCode::OK, String::new()))
             }
             Route::Ready => Ok(self.ready()),

@@ -119,6 +119,7 @@ fn changed_for_restart(running: &Config, new: &Config) -> Vec<&'static str> {
         ("open_probes", running.open_probes != new.open_probes),
         ("push", running.push != new.push),
         ("data_dir", running.data_dir != new.data_dir),
+        ("remote_write", running.remote_write != new.remote_write),
         ("log_level", running.log_level != new.log_level),
         ("log_format", running.log_format != new.log_format),
         ("enable_reload", running.enable_reload != new.enable_reload),

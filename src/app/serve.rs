@@ -12,7 +12,10 @@ use crate::config::file::Config;
 use crate::config::file::limits::Limits;
 use crate::config::file::listen::ListenAddress;
 use crate::http::server::Drain;
+use crate::remote_write::Destinations;
+use crate::remote_write::Surroundings;
 use std::io;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -77,10 +80,20 @@ async fn serve(gate: GateConfig, config: Config, options: Options) -> Result<(),
     let failed = |e: io::Error| Failure::new(Exit::Failure, e.to_string());
     let signals = count_signals().map_err(failed)?;
     announce(&gate, &config.limits, &listener, has_tls).map_err(failed)?;
+    let destinations = destinations(&gate, &config).await?;
+    let gate = GateConfig { destinations: destinations.clone(), ..gate };
+    let drain_time_max = config.limits.drain_time_max;
     let stop = nth_signal(signals.clone(), 1);
     let reloads = reload::watch(options, config).map_err(failed)?;
+    let served = async {
+        let drain = gate::run_reloading(gate, listener, stop, reloads, front).await;
+        if let Some(destinations) = destinations {
+            destinations.drain(drain_time_max).await;
+        }
+        drain
+    };
     tokio::select! {
-        drain = gate::run_reloading(gate, listener, stop, reloads, front) => drained(drain),
+        drain = served => drained(drain),
         () = nth_signal(signals, 2) => Err(second_signal()),
     }
 }
@@ -111,6 +124,25 @@ pub(super) async fn listen(host: Option<&str>, port: u16) -> Result<TcpListener,
         let host = host.unwrap_or_default();
         Failure::new(Exit::Failure, format!("cannot listen on {host}:{port}: {e}"))
     })
+}
+
+/// Open the queues of `remote_write` and begin to send what they hold, if there is any.
+async fn destinations(
+    gate: &GateConfig,
+    config: &Config,
+) -> Result<Option<Arc<Destinations>>, Failure> {
+    let Some(data_dir) = config.data_dir.clone().filter(|_| !config.remote_write.is_empty()) else {
+        return Ok(None);
+    };
+    let surroundings = Surroundings {
+        data_dir,
+        proxies: gate.proxies.clone(),
+        now_ms: gate.clock,
+        random: gate.random,
+    };
+    let settings = config.remote_write.iter().map(|one| one.settings.clone()).collect();
+    let started = Destinations::start(settings, surroundings).await;
+    started.map(Some).map_err(|e| Failure::new(Exit::Failure, e.to_string()))
 }
 
 /// Listen on a host's addresses, or on all there are, IPv6 and IPv4 alike.

@@ -18,6 +18,8 @@ struct State {
     durable_names: BTreeMap<String, usize>,
     files: Vec<Content>,
     faults: Faults,
+    /// Calls so far.
+    n_calls: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -42,6 +44,8 @@ pub struct Faults {
     pub cleaning_fails: bool,
     /// Most bytes one call writes; no limit if `None`.
     pub write_bytes_max: Option<usize>,
+    /// The call of this number fails in this way, whatever it is; see [`MemoryDir::n_calls`].
+    pub call_fails: Option<(u64, io::ErrorKind)>,
 }
 
 impl MemoryDir {
@@ -53,6 +57,22 @@ impl MemoryDir {
     /// Let things go wrong, or no longer.
     pub fn set_faults(&self, faults: Faults) {
         self.0.borrow_mut().faults = faults;
+    }
+
+    /// How many calls there were, of all kinds.
+    pub fn n_calls(&self) -> u64 {
+        self.0.borrow().n_calls
+    }
+
+    /// Count a call, which may be the one to fail.
+    fn call(&self) -> io::Result<()> {
+        let state = &mut *self.0.borrow_mut();
+        let n_calls = state.n_calls;
+        state.n_calls += 1;
+        match state.faults.call_fails {
+            Some((at, kind)) if at == n_calls => Err(kind.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Lose power: what was not synced is gone, but for the first `n_kept` bytes of what was
@@ -105,10 +125,12 @@ impl Dir for MemoryDir {
     type File = MemoryFile;
 
     fn list(&self) -> io::Result<Vec<String>> {
+        self.call()?;
         Ok(self.names())
     }
 
     fn create(&self, name: &str) -> io::Result<MemoryFile> {
+        self.call()?;
         let state = &mut *self.0.borrow_mut();
         if state.names.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -123,10 +145,12 @@ impl Dir for MemoryDir {
     }
 
     fn open(&self, name: &str) -> io::Result<MemoryFile> {
+        self.call()?;
         self.find(name).map(|at| MemoryFile { dir: self.clone(), at })
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.call()?;
         self.find(name)?;
         let state = &mut *self.0.borrow_mut();
         if state.faults.cleaning_fails {
@@ -137,6 +161,7 @@ impl Dir for MemoryDir {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.call()?;
         let at = self.find(from)?;
         let state = &mut *self.0.borrow_mut();
         state.names.remove(from);
@@ -145,6 +170,7 @@ impl Dir for MemoryDir {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.call()?;
         let state = &mut *self.0.borrow_mut();
         if state.faults.dir_sync_fails {
             return Err(broken());
@@ -163,6 +189,7 @@ pub struct MemoryFile {
 
 impl MemoryFile {
     fn with<R>(&self, run: impl FnOnce(&mut Content, Faults) -> io::Result<R>) -> io::Result<R> {
+        self.dir.call()?;
         let state = &mut *self.dir.0.borrow_mut();
         let faults = state.faults;
         state.files.get_mut(self.at).map_or_else(|| Err(broken()), |file| run(file, faults))

@@ -17,6 +17,8 @@ use super::scan::{Place, Step, Window, behind_unreadable, payload, step};
 const READ_TRIES: u32 = 3;
 const CURSOR: &str = "cursor";
 const CURSOR_TMP: &str = "cursor.tmp";
+/// Numbers kept free for a segment that cannot be read at all: more than it can hold.
+const DOUBTFUL_NUMBERS: u64 = 1 << 32;
 /// Where the records of a segment begin.
 const RECORDS_AT: u64 = 2 * HEADER_BYTES as u64;
 
@@ -142,10 +144,17 @@ impl<D: Dir> Queue<D> {
             let salt = header.map_or(self.salt, |header| header.salt);
             let first_sequence =
                 header.map_or(seen.saturating_add(1), |header| header.first_sequence);
+            let seen_before = seen;
             let Some(segment) = self.scan(number, salt, first_sequence, &mut seen, recovery) else {
                 recovery.n_unreadable += 1;
+                last = last.saturating_add(DOUBTFUL_NUMBERS);
                 continue;
             };
+            if let (Some(before), Some(_)) = (self.segments.back_mut(), header) {
+                // No more than there is room for between what was read and this one.
+                let highest = seen_before.max(first_sequence.saturating_sub(1));
+                before.last_sequence = before.last_sequence.min(highest);
+            }
             let is_illegible = header.is_none() && segment.last_sequence < first_sequence;
             if is_illegible && segment.n_bytes > RECORDS_AT {
                 continue;
@@ -183,6 +192,7 @@ impl<D: Dir> Queue<D> {
         };
         let record_bytes_max = self.config.record_bytes_max;
         let mut place = Place { at: RECORDS_AT, end: n_bytes, salt, record_bytes_max };
+        let mut n_unread = 0;
         loop {
             match step(&file, &mut self.window, place) {
                 Ok(Step::Record { head, next }) => {
@@ -200,11 +210,17 @@ impl<D: Dir> Queue<D> {
                 }
                 Ok(Step::End { n_torn }) => {
                     recovery.n_torn_bytes += n_torn;
+                    // What cannot be read now may be later: it counts as records until then, so
+                    // that the segment is not deleted and their numbers are not used again.
+                    let n_doubtful = n_unread / HEAD_BYTES as u64;
+                    segment.last_sequence = segment.last_sequence.saturating_add(n_doubtful);
                     return Some(segment);
                 }
                 Err(_) => {
                     recovery.n_damaged += 1;
-                    place.at = behind_unreadable(place.at, n_bytes);
+                    let next = behind_unreadable(place.at, n_bytes);
+                    n_unread += next.saturating_sub(place.at);
+                    place.at = next;
                 }
             }
         }
@@ -249,6 +265,11 @@ impl<D: Dir> Queue<D> {
     /// Records in memory only.
     pub fn n_pending(&self) -> u64 {
         self.pending.n_records
+    }
+
+    /// Bytes of records in memory only.
+    pub fn n_pending_bytes(&self) -> usize {
+        self.pending.bytes.len()
     }
 
     /// What has happened so far.
@@ -535,17 +556,30 @@ impl<D: Dir> Queue<D> {
     ///
     /// When the disk refuses. The cursor is as it was before, then.
     pub fn save_cursor(&mut self) -> Result<(), SyncError> {
-        let bytes = Cursor { salt: self.salt, acked: self.acked }.encode();
-        self.write_cursor(&bytes).map_err(|source| SyncError { file: CURSOR.to_owned(), source })
+        self.write_cursor(true).map_err(|source| SyncError { file: CURSOR.to_owned(), source })
     }
 
-    fn write_cursor(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Write down what is acknowledged without waiting for the disk: it survives the end of the
+    /// process, but perhaps not that of the machine. If it does not, records are read again.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses. The cursor is as it was before, then.
+    pub fn note_cursor(&mut self) -> Result<(), SyncError> {
+        self.write_cursor(false).map_err(|source| SyncError { file: CURSOR.to_owned(), source })
+    }
+
+    fn write_cursor(&mut self, is_durable: bool) -> io::Result<()> {
+        let bytes = Cursor { salt: self.salt, acked: self.acked }.encode();
         match self.dir.remove(CURSOR_TMP) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let mut file = self.dir.create(CURSOR_TMP)?;
-        write_all(&mut file, bytes)?;
+        write_all(&mut file, &bytes)?;
+        if !is_durable {
+            return self.dir.rename(CURSOR_TMP, CURSOR);
+        }
         file.sync()?;
         self.dir.rename(CURSOR_TMP, CURSOR)?;
         self.dir.sync()

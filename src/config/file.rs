@@ -13,6 +13,7 @@ pub mod limits;
 pub mod listen;
 mod outputs;
 pub mod push;
+pub mod remote_write;
 mod shape;
 mod targets;
 pub mod upstream;
@@ -40,6 +41,7 @@ use limits::Limits;
 use limits::set;
 use listen::ListenAddress;
 use push::PushConfig;
+use remote_write::RemoteWrite;
 use shape::Key;
 use shape::Object;
 use shape::Shape;
@@ -105,6 +107,8 @@ pub struct Config {
     pub main: RuleSet,
     /// The rules of each subset, sorted by name.
     pub subsets: Vec<(String, RuleSet)>,
+    /// Where series are sent to.
+    pub remote_write: Vec<RemoteWrite>,
     /// How series that become one are merged, where their type is not to decide.
     pub aggregate: Vec<MergeRule>,
     /// How series that become one are merged otherwise.
@@ -148,6 +152,7 @@ impl Default for Config {
             web_config_file: None,
             open_probes: false,
             upstreams: Vec::new(),
+            remote_write: Vec::new(),
             main: RuleSet::default(),
             subsets: Vec::new(),
             aggregate: Vec::new(),
@@ -207,6 +212,11 @@ static CONFIG: Object = Object {
             name: "upstreams",
             shape: Shape::List(&Shape::Object(&upstream::UPSTREAM)),
             about: "What is scraped",
+        },
+        Key {
+            name: "remote_write",
+            shape: Shape::List(&Shape::Object(&remote_write::REMOTE_WRITE)),
+            about: "Where series are sent to; needs data_dir",
         },
         Key { name: MAIN_KEY, shape: outputs::RULES, about: "The rules of /metrics" },
         Key {
@@ -305,6 +315,11 @@ pub fn parse(name: &str, text: &str, directory: &FilePath) -> Result<Config, Con
             for entry in CONFIG.fields(root, &top, report) {
                 config.field(&entry, directory, &top, report);
             }
+            if config.data_dir.is_none() && !config.remote_write.is_empty() {
+                let remedy = Some("name a directory, for example /var/lib/weir".to_owned());
+                let message = "remote_write needs data_dir for its queues";
+                report.error_with_remedy(root.at, &top, message, remedy);
+            }
         }
         config
     })
@@ -366,6 +381,9 @@ impl Config {
             "scrape_interval" => self.scrape_interval = value::duration(value, inner, report),
             "scrape_timeout" => self.scrape_timeout = value::duration(value, inner, report),
             "upstreams" => self.upstreams = upstream::decode(value, directory, inner, report),
+            "remote_write" => {
+                self.remote_write = remote_write::decode(value, directory, inner, report);
+            }
             MAIN_KEY => self.main = relabel::rules(value, inner, report),
             "subsets" => self.subsets = outputs::subsets(value, inner, report),
             "aggregate" => self.aggregate = aggregate::decode(value, inner, report),

@@ -1,4 +1,4 @@
-//! The client: GET with connection reuse, proxies and redirects.
+//! The client: GET and POST with connection reuse, proxies and redirects.
 //!
 //! There is no timer in here: callers bound the whole exchange by one deadline. Bodies come as they
 //! are sent; decoding and limits are the reader's.
@@ -10,8 +10,8 @@ use crate::http::tls::TlsClient;
 use crate::http::url::{Url, UrlError};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST, LOCATION, PROXY_AUTHORIZATION};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use http_body_util::Empty;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
@@ -90,6 +90,12 @@ impl Client {
         Self { connector, pool: Arc::default() }
     }
 
+    /// The same client, which keeps so many idle connections to one server.
+    #[must_use]
+    pub fn keeping(self, per_target_max: usize) -> Self {
+        Self { pool: Arc::new(Pool::keeping(per_target_max)), ..self }
+    }
+
     /// GET `url`, following redirects if asked to; any status is an answer.
     ///
     /// User and password of the URL become basic authentication. They, private headers and the
@@ -108,7 +114,7 @@ impl Client {
         let mut url = url.clone();
         let mut ask = ask.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let response = self.get_once(&url, &ask).await?;
+            let response = self.once(&url, &ask, None).await?;
             let Some(location) = redirect_location(&response).filter(|_| ask.follow_redirects)
             else {
                 return Ok(response);
@@ -122,18 +128,38 @@ impl Client {
         Err(FetchError::TooManyRedirects)
     }
 
-    async fn get_once(&self, url: &Url, ask: &Ask<'_>) -> Result<Response<ClientBody>, FetchError> {
+    /// POST a body to `url`; any status is an answer. Redirects are not followed.
+    ///
+    /// # Errors
+    ///
+    /// There was no connection, or no answer. The body may have arrived all the same.
+    pub async fn post(
+        &self,
+        url: &Url,
+        ask: &Ask<'_>,
+        body: Bytes,
+    ) -> Result<Response<ClientBody>, FetchError> {
+        self.once(url, ask, Some(body)).await
+    }
+
+    /// One request: POST if there is a body to post, else GET.
+    async fn once(
+        &self,
+        url: &Url,
+        ask: &Ask<'_>,
+        body: Option<Bytes>,
+    ) -> Result<Response<ClientBody>, FetchError> {
         let key = Key::of(url, ask.address);
         if let Some(connection) = self.pool.take(&key).await {
             // The other side may close an idle connection just when it is used again. A GET may be
             // repeated, and a fresh connection tells whether anything else is wrong.
-            match self.send(connection, url, ask).await {
-                Err(FetchError::Http(_)) => {}
+            match self.send(connection, url, ask, body.clone()).await {
+                Err(FetchError::Http(_)) if body.is_none() => {}
                 done => return done,
             }
         }
         let connection = self.open(key, url, ask.address).await?;
-        self.send(connection, url, ask).await
+        self.send(connection, url, ask, body).await
     }
 
     async fn open(
@@ -158,8 +184,9 @@ impl Client {
         mut connection: Pooled,
         url: &Url,
         ask: &Ask<'_>,
+        body: Option<Bytes>,
     ) -> Result<Response<ClientBody>, FetchError> {
-        let request = build_request(&connection, url, ask)?;
+        let request = build_request(&connection, url, ask, body)?;
         let Pooled { driver, sender, .. } = &mut connection;
         let response = driver
             .drive(sender.send_request(request))
@@ -174,7 +201,8 @@ fn build_request(
     connection: &Pooled,
     url: &Url,
     ask: &Ask<'_>,
-) -> Result<Request<Empty<Bytes>>, FetchError> {
+    body: Option<Bytes>,
+) -> Result<Request<Full<Bytes>>, FetchError> {
     let invalid = |e: http::Error| FetchError::Http(e.to_string());
     let value = |text: &str| HeaderValue::from_str(text).map_err(|e| invalid(e.into()));
     let is_gzip = match ask.ask_for {
@@ -189,7 +217,9 @@ fn build_request(
         }
         None => url.path_and_query(),
     };
-    let mut request = Request::get(target).body(Empty::new()).map_err(invalid)?;
+    let method = if body.is_some() { Method::POST } else { Method::GET };
+    let request = Request::builder().method(method).uri(target);
+    let mut request = request.body(Full::new(body.unwrap_or_default())).map_err(invalid)?;
     let all = request.headers_mut();
     all.insert(HOST, value(&url.authority())?);
     all.extend(ask.headers.clone());

@@ -3,7 +3,7 @@
 use crate::http::connect::PlainProxy;
 use crate::http::url::{Scheme, Url};
 use bytes::Bytes;
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
 use std::fmt;
 use std::net::SocketAddr;
@@ -83,7 +83,7 @@ pub struct Pooled {
     /// Has to be polled for anything to happen.
     pub driver: Driver,
     /// Sends requests.
-    pub sender: SendRequest<Empty<Bytes>>,
+    pub sender: SendRequest<Full<Bytes>>,
     /// Which URLs it serves.
     pub key: Key,
     /// Whether the other side is this machine.
@@ -93,12 +93,24 @@ pub struct Pooled {
 }
 
 /// Idle connections, newest last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pool {
     idle: Mutex<Vec<(Instant, Pooled)>>,
+    per_target_max: usize,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self::keeping(IDLE_PER_TARGET_MAX)
+    }
 }
 
 impl Pool {
+    /// A pool of so many idle connections to one target.
+    pub fn keeping(per_target_max: usize) -> Self {
+        Self { idle: Mutex::default(), per_target_max }
+    }
+
     /// Keep a connection whose last answer was read to its end.
     pub fn put(&self, connection: Pooled) {
         if connection.sender.is_closed() {
@@ -107,7 +119,7 @@ impl Pool {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let n_alike = idle.iter().filter(|(_, kept)| kept.key == connection.key).count();
         let is_alike = |(_, kept): &(Instant, Pooled)| kept.key == connection.key;
-        if n_alike >= IDLE_PER_TARGET_MAX {
+        if n_alike >= self.per_target_max {
             let oldest = idle.iter().position(is_alike);
             oldest.map(|at| idle.remove(at));
         } else if idle.len() >= IDLE_MAX {

@@ -5,6 +5,7 @@
 
 use crate::telemetry::process::ProcessCollector;
 use crate::telemetry::push::PushMetrics;
+use crate::telemetry::remote_write::RemoteWriteMetrics;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,6 +13,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
+use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -146,6 +149,8 @@ pub struct Metrics {
     /// Those of the push proxy.
     pub push: PushMetrics,
     registry: Registry,
+    /// Those of remote write, if there is any.
+    remote_write: OnceLock<Arc<RemoteWriteMetrics>>,
     target_up: Family<Labels, Gauge>,
     target_scrape_duration: Family<Labels, Number>,
     target_samples: Family<Labels, Number>,
@@ -244,7 +249,14 @@ impl Metrics {
             web_reload_successful: add(r, names::WEB_RELOAD_SUCCESSFUL, loaded()),
             web_reloads: add(r, names::WEB_RELOADS, Counter::default()),
             registry,
+            remote_write: OnceLock::new(),
         }
+    }
+
+    /// Write those of remote write, too, from now on.
+    pub fn show_remote_write(&self, metrics: &Arc<RemoteWriteMetrics>) {
+        // A second one would be of the same destinations.
+        self.remote_write.set(Arc::clone(metrics)).ok();
     }
 
     /// All of them as an OpenMetrics document.
@@ -254,7 +266,11 @@ impl Metrics {
     /// Never: a string takes everything.
     pub fn encode(&self) -> String {
         let mut out = String::new();
-        text::encode(&mut out, &self.registry).expect("writing to a string cannot fail");
+        let more = self.remote_write.get().map(|metrics| metrics.registry());
+        for registry in std::iter::once(&self.registry).chain(more) {
+            text::encode_registry(&mut out, registry).expect("writing to a string cannot fail");
+        }
+        text::encode_eof(&mut out).expect("writing to a string cannot fail");
         out
     }
 

@@ -100,3 +100,8 @@ impl Snappy {
         self.decoded.shrink_to(n_bytes);
     }
 }
+
+/// How long a compressed body says it is when decoded; 0 if it is none.
+pub fn decoded_len(body: &[u8]) -> usize {
+    decompress_len(body).unwrap_or(0)
+}

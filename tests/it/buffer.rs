@@ -1,5 +1,6 @@
 //! The durable queue: damage, faults of the disk, bounds, and a model.
 
+mod faults;
 mod model;
 
 use std::collections::BTreeSet;

@@ -13,6 +13,7 @@ mod generate_invalid;
 mod generate_learn;
 mod generate_presets;
 mod lint;
+mod monitoring;
 mod nginx;
 #[path = "../../benches/support/nginx.rs"]
 mod nginx_body;
@@ -21,6 +22,7 @@ mod push;
 mod readme;
 mod real_servers;
 mod relabel;
+mod remote_write;
 mod scrape;
 mod servers;
 mod support;

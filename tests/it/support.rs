@@ -50,6 +50,8 @@ pub(crate) struct Peer {
     stream: TcpStream,
     /// Which request to this target it is, from 0.
     pub(crate) nth: usize,
+    /// Request line and headers.
+    pub(crate) head: String,
     shared: Arc<Shared>,
     is_over: bool,
 }
@@ -110,7 +112,7 @@ fn serve(mut stream: TcpStream, script: &(impl Fn(&mut Peer) + ?Sized), shared: 
             seen.n_active_max = seen.n_active_max.max(seen.n_active);
         });
         let stream = stream.try_clone().unwrap();
-        let mut peer = Peer { stream, nth, shared: Arc::clone(shared), is_over: false };
+        let mut peer = Peer { stream, nth, head, shared: Arc::clone(shared), is_over: false };
         script(&mut peer);
         shared.update(|seen| seen.n_active -= 1);
         if peer.is_over {
@@ -133,6 +135,21 @@ fn read_head(stream: &mut TcpStream) -> Option<String> {
 }
 
 impl Peer {
+    /// The value of a header of the request.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        header(&self.head, name)
+    }
+
+    /// Read the body of the request, as long as it says it is.
+    pub(crate) fn body(&mut self) -> Vec<u8> {
+        let n_bytes = self.header("content-length").map_or(0, |text| text.parse().unwrap());
+        let mut body = vec![0; n_bytes];
+        match self.stream.read_exact(&mut body) {
+            Ok(()) => body,
+            Err(_) => Vec::new(),
+        }
+    }
+
     /// Send bytes as they are. That the client may have gone is no error.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         match self.stream.write_all(bytes.as_ref()) {

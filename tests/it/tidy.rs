@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("source", &["model", "http", "telemetry"]),
     ("discovery", &["model", "http", "source"]), // finds what source scrapes
     ("disk", &["buffer"]),                       // the real directory of a queue
+    ("remote_write", &["model", "wire", "buffer", "disk", "http", "telemetry"]), // sends
     // 3: composition
     // its values are the settings of what it configures
     (
@@ -43,6 +44,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "http",
             "source",
             "discovery",
+            "wire",
+            "buffer",
+            "remote_write",
             "telemetry",
         ],
     ),
@@ -70,6 +74,7 @@ const EVERYTHING_BELOW_APP: &[&str] = &[
     "http",
     "source",
     "discovery",
+    "remote_write",
     "config",
 ];
 
@@ -77,10 +82,13 @@ const EVERYTHING_BELOW_APP: &[&str] = &[
 const ONLY_IN: &[(&[&str], &[&str])] = &[
     (
         &["tokio", "tokio_rustls", "hyper", "hyper_util", "http_body", "http_body_util", "rustls"],
-        &["http", "source", "discovery", "app", "main"],
+        &["http", "source", "discovery", "remote_write", "app", "main"],
     ),
     (&["hickory_resolver"], &["discovery"]),
-    (&["tracing", "tracing_subscriber"], &["telemetry", "http", "source", "app", "main"]),
+    (
+        &["tracing", "tracing_subscriber"],
+        &["telemetry", "http", "source", "remote_write", "app", "main"],
+    ),
     (&["serde", "serde_json", "saphyr_parser"], &["config", "app"]),
     (&["clap"], &["cli", "main"]),
     (&["anyhow"], &["app", "main"]),

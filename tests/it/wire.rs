@@ -13,7 +13,8 @@ use weir::wire::{
     Decoder, Labels, Limits, Lost, Sample, Series, V2Encoder, Version, WireErrorKind, put_series_v1,
 };
 
-use owned::{OwnedExemplar, OwnedHistogram, OwnedMessage, OwnedSeries};
+use owned::{OwnedExemplar, OwnedHistogram};
+pub(crate) use owned::{OwnedMessage, OwnedSeries};
 
 /// A field of bytes, as protobuf has it.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {

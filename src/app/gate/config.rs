@@ -15,6 +15,8 @@ use crate::http::proxy::{ProxyRules, ProxySettings};
 use crate::http::server::ServerLimits;
 use crate::http::settings::ClientSettings;
 use crate::ledger::ReadLimits;
+use crate::remote_write::Destinations;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a gate does.
@@ -54,6 +56,8 @@ pub struct GateConfig {
     pub clock: Clock,
     /// Words nobody can foresee, for the keys of fingerprints.
     pub random: fn() -> u64,
+    /// Where series are sent to, if anywhere; a reload does not change it.
+    pub destinations: Option<Arc<Destinations>>,
 }
 
 /// Targets that are alike.
@@ -148,6 +152,7 @@ impl GateConfig {
             },
             clock: clock::system_time_ms,
             random: random_word,
+            destinations: None,
         })
     }
 }

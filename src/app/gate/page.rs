@@ -24,6 +24,7 @@ pub(super) fn index(upstreams: &[&str], subsets: &[String]) -> String {
         &item("/source", "/source", "what a target answers"),
         &item("/analyze", "/analyze", "which metrics and labels make up the targets' series"),
         &item("/-/metrics", "/-/metrics", "weir's own metrics"),
+        &item("/-/queues", "/-/queues", "how the queues of remote_write are doing"),
         &item("/-/healthy", "/-/healthy", "whether weir runs"),
         &item("/-/ready", "/-/ready", "whether weir takes requests"),
         "</ul>\n</body>\n</html>\n",

@@ -23,6 +23,8 @@ pub(super) enum Route {
     Ready,
     /// `/-/metrics`: weir's own.
     OwnMetrics,
+    /// `/-/queues`: how queues are doing.
+    Queues,
     /// `/-/reload`: read the configuration again.
     Reload,
 }
@@ -38,6 +40,7 @@ impl Route {
             "/-/healthy" | "/health" | "/healthz" | "/livez" => Self::Healthy,
             "/-/ready" | "/ready" | "/readyz" => Self::Ready,
             "/-/metrics" => Self::OwnMetrics,
+            "/-/queues" => Self::Queues,
             "/-/targets" => Self::Targets,
             "/-/reload" => Self::Reload,
             _ => {
@@ -59,6 +62,7 @@ impl Route {
             Self::Healthy => "/-/healthy",
             Self::Ready => "/-/ready",
             Self::OwnMetrics => "/-/metrics",
+            Self::Queues => "/-/queues",
             Self::Targets => "/-/targets",
             Self::Reload => "/-/reload",
         }
@@ -86,6 +90,7 @@ mod tests {
             ("/livez", Some(Route::Healthy)),
             ("/readyz", Some(Route::Ready)),
             ("/-/metrics", Some(Route::OwnMetrics)),
+            ("/-/queues", Some(Route::Queues)),
             ("/-/targets", Some(Route::Targets)),
             ("/favicon.ico", None),
             ("/debug/pprof/", None),

@@ -145,6 +145,11 @@ const RESERVED_HEADERS: [&str; 15] = [
     "x-prometheus-scrape-timeout-seconds",
 ];
 
+/// Whether this is a header that nobody may set.
+pub(super) fn is_reserved(name: &str) -> bool {
+    RESERVED_HEADERS.contains(&&*name.to_ascii_lowercase())
+}
+
 /// Settings that are being read.
 pub(super) struct Reading<'d> {
     /// What names of files are relative to.
@@ -292,8 +297,7 @@ impl<'d> Reading<'d> {
         let wanted = "a map of headers";
         for entry in decode::fields(node, wanted, path, report).unwrap_or_default() {
             let inner = path.field(&entry.name);
-            let lower = entry.name.to_ascii_lowercase();
-            if RESERVED_HEADERS.contains(&&*lower) {
+            if is_reserved(&entry.name) {
                 let message = format!("setting header {:?} is not allowed", entry.name);
                 report.error(entry.at, path, message);
                 continue;

@@ -20,6 +20,7 @@ enum Action {
     Ack(Index),
     Rewind,
     SaveCursor,
+    NoteCursor,
     Reopen,
     /// Lose what was not synced but so many bytes of it, and open again.
     Crash(usize),
@@ -39,6 +40,7 @@ fn action() -> impl Strategy<Value = Action> {
         3 => any::<Index>().prop_map(Action::Ack),
         1 => Just(Action::Rewind),
         1 => Just(Action::SaveCursor),
+        1 => Just(Action::NoteCursor),
         1 => Just(Action::Reopen),
         1 => (0_usize..200).prop_map(Action::Crash),
         1 => any::<(Index, Index, u8)>().prop_map(|(a, b, c)| Action::Flip(a, b, c)),
@@ -67,7 +69,9 @@ struct Model {
     durable: BTreeSet<u64>,
     pending: Vec<u64>,
     acked: u64,
+    /// As far as a crash is survived, and as far as the end of the process is.
     saved: u64,
+    noted: u64,
     /// Acknowledged ones that may come again after the next opening.
     last_read: u64,
     n_appended: u8,
@@ -85,6 +89,7 @@ impl Model {
             pending: Vec::new(),
             acked: 0,
             saved: 0,
+            noted: 0,
             last_read: 0,
             n_appended: 0,
         }
@@ -120,10 +125,21 @@ impl Model {
             Action::SaveCursor => {
                 self.queue.save_cursor().unwrap();
                 self.saved = self.acked;
+                self.noted = self.acked;
             }
-            Action::Reopen => self.reopen(),
+            Action::NoteCursor => {
+                self.queue.note_cursor().unwrap();
+                // A crash may leave neither this cursor nor the one before.
+                self.saved = 0;
+                self.noted = self.acked;
+            }
+            Action::Reopen => {
+                self.reopen();
+                assert!(self.acked >= self.noted);
+            }
             Action::Crash(n_kept) => {
                 self.dir.crash(*n_kept);
+                self.noted = self.saved;
                 self.reopen();
             }
             Action::Flip(file, at, flip) => self.damage(*file, |bytes| {
@@ -142,7 +158,7 @@ impl Model {
                 if is_there {
                     weir::buffer::Dir::sync(&self.dir).unwrap();
                 }
-                self.saved = 0;
+                (self.saved, self.noted) = (0, 0);
                 self.reopen();
             }
         }
