@@ -22,6 +22,7 @@ mod analyze;
 pub(super) mod config;
 mod expose;
 mod flight;
+mod forward;
 mod health;
 pub(super) mod own;
 mod page;
@@ -53,6 +54,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use config::GateConfig;
+pub use forward::ForwardPlan;
 
 /// Analyses at the same time; each costs a scrape and a core.
 const ANALYSES_MAX: usize = 1;
@@ -167,6 +169,8 @@ pub async fn run_reloading(
     let Front { web, mut reloaded } = front;
     let Reloads { mut come, ask } = reloads;
     let server = config.server;
+    let forward = config.forward.clone().zip(config.destinations.clone());
+    let (now_ms, random) = (config.clock, config.random);
     let gate = Arc::new(Gate::new(config, ask, Arc::clone(&web)));
     let metrics = Arc::clone(&gate.metrics);
     let observe = move |event| record(&metrics, event);
@@ -189,8 +193,16 @@ pub async fn run_reloading(
             }
         }
     };
+    let forwarding = async {
+        if let Some((plan, destinations)) = forward {
+            let scrapes = Arc::clone(&gate.scrapes);
+            forward::run(plan, scrapes, destinations, (now_ms, random)).await;
+        }
+        std::future::pending::<Drain>().await
+    };
     let tls = || web.tls();
     tokio::select! {
+        drain = forwarding => drain,
         drain = serve(listener, server, tls, handler, observe, shutdown) => drain,
         drain = reloading => drain,
     }

@@ -119,6 +119,7 @@ fn changed_for_restart(running: &Config, new: &Config) -> Vec<&'static str> {
         ("open_probes", running.open_probes != new.open_probes),
         ("push", running.push != new.push),
         ("data_dir", running.data_dir != new.data_dir),
+        ("scrape_interval", running.scrape_interval != new.scrape_interval),
         ("remote_write", running.remote_write != new.remote_write),
         ("log_level", running.log_level != new.log_level),
         ("log_format", running.log_format != new.log_format),

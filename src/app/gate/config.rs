@@ -4,6 +4,7 @@ use crate::aggregate::choice::Merging;
 use crate::aggregate::merge::{Counters, MergePolicy};
 use crate::app::clock;
 use crate::app::clock::Clock;
+use crate::app::gate::forward::ForwardPlan;
 use crate::app::options::random_word;
 use crate::config::RuleSet;
 use crate::config::file::aggregate::MergeRule;
@@ -58,6 +59,8 @@ pub struct GateConfig {
     pub random: fn() -> u64,
     /// Where series are sent to, if anywhere; a reload does not change it.
     pub destinations: Option<Arc<Destinations>>,
+    /// When weir scrapes of its own accord, to send what it finds; a reload does not change it.
+    pub forward: Option<ForwardPlan>,
 }
 
 /// Targets that are alike.
@@ -153,6 +156,7 @@ impl GateConfig {
             clock: clock::system_time_ms,
             random: random_word,
             destinations: None,
+            forward: ForwardPlan::of(config),
         })
     }
 }

@@ -1,0 +1,380 @@
+//! `scrape_interval` with `remote_write`: weir scrapes on its own clock, and appends what the main
+//! output holds to every destination.
+//!
+//! As Prometheus does it: at an offset of its own in the interval, so that many do not scrape at
+//! once; samples at the time at which the scrape began, unless they have one; `job` and `instance`
+//! on all series, what comes with labels of these names under `exported_job` and
+//! `exported_instance`; `up` and the other series about the scrape; a stale marker where a series
+//! has gone or the scrape has failed, none when weir ends.
+
+use crate::aggregate::layout::Family;
+use crate::aggregate::merge::is_absent;
+use crate::aggregate::series::BoundLabel;
+use crate::aggregate::series::canonical_bound;
+use crate::aggregate::snapshot::Snapshot;
+use crate::app::clock::Clock;
+use crate::app::gate::scrapes::Scrapes;
+use crate::config::file::Config;
+use crate::discovery::Source;
+use crate::model::LabelSet;
+use crate::relabel::Rules;
+use crate::relabel::Scratch;
+use crate::relabel::Verdict;
+use crate::remote_write::Destination;
+use crate::remote_write::Destinations;
+use crate::remote_write::Writer;
+use crate::wire::Labels;
+use crate::wire::Metadata;
+use crate::wire::STALE_MARKER_BITS;
+use crate::wire::Sample;
+use crate::wire::Series;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio::time::sleep;
+use tokio::time::timeout;
+
+/// As Prometheus', if the interval is not shorter.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The `job` of what weir scrapes, and its `instance` where there are several targets.
+const JOB: &[u8] = b"weir";
+/// How long an append may take; what comes with the next scrape is newer.
+const APPEND_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Where words come from that nobody can foresee.
+type Random = fn() -> u64;
+
+/// When to scrape, and what to make of it.
+#[derive(Clone, Debug)]
+pub struct ForwardPlan {
+    interval: Duration,
+    time_max: Duration,
+    instance: Vec<u8>,
+    /// The rules of each destination.
+    rules: Vec<Rules>,
+}
+
+impl ForwardPlan {
+    /// What a configuration asks for; nothing without both `scrape_interval` and `remote_write`.
+    pub fn of(config: &Config) -> Option<Self> {
+        let interval = config.scrape_interval.filter(|_| !config.remote_write.is_empty())?;
+        let instance = match &config.upstreams[..] {
+            [one] => match &one.targets.sources[..] {
+                [Source::Fixed(target)] => target.instance().into_bytes(),
+                _ => JOB.to_vec(),
+            },
+            _ => JOB.to_vec(),
+        };
+        Some(Self {
+            interval,
+            time_max: config.scrape_timeout.unwrap_or(SCRAPE_TIMEOUT.min(interval)),
+            instance,
+            rules: config.remote_write.iter().map(|one| one.write_relabel.rules.clone()).collect(),
+        })
+    }
+}
+
+/// Scrape and append, for ever.
+pub(super) async fn run(
+    plan: ForwardPlan,
+    scrapes: Arc<Scrapes>,
+    destinations: Arc<Destinations>,
+    (now_ms, random): (Clock, Random),
+) {
+    let mut outlets: Vec<_> = destinations
+        .list()
+        .iter()
+        .zip(&plan.rules)
+        .map(|(destination, rules)| Outlet::new(destination, rules, &plan.instance))
+        .collect();
+    let interval_ms = u64::try_from(plan.interval.as_millis()).unwrap_or(u64::MAX).max(1);
+    sleep(Duration::from_millis(random() % interval_ms)).await;
+    let mut next = Instant::now();
+    loop {
+        let (began, started_ms) = (Instant::now(), now_ms());
+        let outcome = scrapes.scrape(began + plan.time_max).await;
+        let snapshot = outcome.as_ref().ok().and_then(|scraped| scraped.main());
+        let took = began.elapsed().as_secs_f64();
+        for outlet in &mut outlets {
+            outlet.take(snapshot.as_deref(), started_ms, took);
+            outlet.send().await;
+        }
+        drop(snapshot);
+        // A scrape that took longer than the interval leaves out those it has missed.
+        let now = Instant::now();
+        while next <= now {
+            next += plan.interval;
+        }
+        sleep(next - now).await;
+    }
+}
+
+/// A destination, and what it knows.
+struct Outlet {
+    destination: Arc<Destination>,
+    rules: Rules,
+    instance: Vec<u8>,
+    writer: Writer,
+    scratch: Scratch,
+    /// Series it has got with the last scrape, and the number of that.
+    alive: HashMap<Box<[u8]>, u64>,
+    nth: u64,
+    n_added: usize,
+    n_kept: usize,
+    key: Vec<u8>,
+}
+
+impl Outlet {
+    fn new(destination: &Arc<Destination>, rules: &Rules, instance: &[u8]) -> Self {
+        Self {
+            destination: Arc::clone(destination),
+            rules: rules.clone(),
+            instance: instance.to_vec(),
+            writer: destination.writer(),
+            scratch: Scratch::default(),
+            alive: HashMap::new(),
+            nth: 0,
+            n_added: 0,
+            n_kept: 0,
+            key: Vec::new(),
+        }
+    }
+
+    /// Write what a scrape has brought; nothing if it failed.
+    fn take(&mut self, snapshot: Option<&Snapshot>, started_ms: i64, took: f64) {
+        self.nth += 1;
+        (self.n_added, self.n_kept) = (0, 0);
+        if let Some(snapshot) = snapshot {
+            for_each_series(snapshot, |labels, value, timestamp_ms, family| {
+                self.attach(labels);
+                let sample = sample(value, timestamp_ms.unwrap_or(started_ms));
+                // Prometheus does not track series that bring their own time.
+                self.write(labels, sample, Some(family), timestamp_ms.is_none());
+            });
+        }
+        self.end_gone(started_ms);
+        let n_series = snapshot.map_or(0, |snapshot| snapshot.n_series);
+        let about = [
+            ("up", if snapshot.is_some() { 1.0 } else { 0.0 }),
+            ("scrape_duration_seconds", took),
+            ("scrape_samples_scraped", to_f64(n_series)),
+            ("scrape_samples_post_metric_relabeling", to_f64(self.n_kept)),
+            ("scrape_series_added", to_f64(self.n_added)),
+        ];
+        for (name, value) in about {
+            let mut labels = LabelSet::new();
+            labels.set(b"__name__", name.as_bytes());
+            self.attach(&mut labels);
+            self.write(&mut labels, sample(value, started_ms), None, false);
+        }
+    }
+
+    /// Add what tells where a series is from.
+    fn attach(&self, labels: &mut LabelSet) {
+        let own: [(&[u8], &[u8]); 2] = [(b"job", JOB), (b"instance", &self.instance)];
+        for (name, value) in own {
+            let theirs = labels.get(name).to_vec();
+            if !theirs.is_empty() {
+                let mut exported = [b"exported_", name].concat();
+                while !labels.get(&exported).is_empty() {
+                    exported.splice(..0, *b"exported_");
+                }
+                labels.set(&exported, &theirs);
+            }
+            labels.set(name, value);
+        }
+    }
+
+    fn write(
+        &mut self,
+        labels: &mut LabelSet,
+        sample: Sample,
+        family: Option<&Family>,
+        is_tracked: bool,
+    ) {
+        let verdict = self.rules.apply(labels, &mut self.scratch);
+        if verdict != Verdict::Keep || labels.metric_name().is_empty() {
+            return;
+        }
+        self.n_kept += 1;
+        let samples = [sample];
+        let mut series = Series::new(Labels::of_set(labels)).with_samples(&samples);
+        if let Some(meta) = family.map(|family| &family.meta) {
+            series = series.with_metadata(Metadata {
+                metric_type: meta.metric_type.unwrap_or_default(),
+                help: meta.help.as_deref().unwrap_or_default(),
+                unit: meta.unit.as_deref().unwrap_or_default(),
+            });
+        }
+        self.writer.push(&series);
+        if !is_tracked {
+            return;
+        }
+        write_key(labels, &mut self.key);
+        if let Some(seen) = self.alive.get_mut(&self.key[..]) {
+            *seen = self.nth;
+        } else {
+            self.n_added += 1;
+            self.alive.insert(self.key.clone().into(), self.nth);
+        }
+    }
+
+    /// Write stale markers for series the last scrape had and this one has not.
+    fn end_gone(&mut self, started_ms: i64) {
+        let (nth, writer) = (self.nth, &mut self.writer);
+        let ended = [sample(f64::from_bits(STALE_MARKER_BITS), started_ms)];
+        self.alive.retain(|key, seen| {
+            if *seen == nth {
+                return true;
+            }
+            let labels = read_key(key);
+            writer.push(&Series::new(Labels::of_pairs(&labels)).with_samples(&ended));
+            false
+        });
+    }
+
+    async fn send(&mut self) {
+        let batches = self.writer.finish();
+        self.destination.note_left_out(&mut self.writer);
+        let appended = timeout(APPEND_TIME_MAX, self.destination.append(batches)).await;
+        let error = match appended {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the disk is too slow".to_owned(),
+        };
+        let remote_name = self.destination.name();
+        tracing::error!(remote_name, error, "The samples of a scrape are lost.");
+    }
+}
+
+fn sample(value: f64, timestamp_ms: i64) -> Sample {
+    Sample { value, timestamp_ms, start_timestamp_ms: 0 }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are doubles")]
+fn to_f64(n: usize) -> f64 {
+    n as f64
+}
+
+/// Labels as bytes that no other labels have: lengths in front.
+fn write_key(labels: &LabelSet, key: &mut Vec<u8>) {
+    key.clear();
+    for (name, value) in labels.iter() {
+        for text in [name, value] {
+            key.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+            key.extend_from_slice(text);
+        }
+    }
+}
+
+/// The labels of a key.
+fn read_key(key: &[u8]) -> Vec<(&[u8], &[u8])> {
+    let mut rest = key;
+    let mut next = || {
+        let (n_bytes, after) = rest.split_first_chunk::<4>()?;
+        let (text, after) = after.split_at_checked(u32::from_le_bytes(*n_bytes) as usize)?;
+        rest = after;
+        Some(text)
+    };
+    std::iter::from_fn(|| Some((next()?, next()?))).collect()
+}
+
+/// Visit the series of a snapshot: labels, value, its own timestamp, its family.
+fn for_each_series(
+    snapshot: &Snapshot,
+    mut visit: impl FnMut(&mut LabelSet, f64, Option<i64>, &Family),
+) {
+    let mut labels = LabelSet::new();
+    for family in &snapshot.families {
+        for group in &family.groups {
+            let shared = read_labels(&group.labels);
+            for sample in &group.samples {
+                let slot = sample.slot as usize;
+                let value = snapshot.values.get(slot).copied().filter(|value| !is_absent(*value));
+                let Some(value) = value else { continue };
+                labels.clear();
+                let name = [&family.name, sample.suffix.text().as_bytes()].concat();
+                labels.push(b"__name__", &name);
+                for (name, value) in &shared {
+                    labels.push(name, value);
+                }
+                if sample.bound.label != BoundLabel::None {
+                    let text = snapshot.bound_texts.get(sample.bound_text as usize);
+                    let text = text
+                        .map_or_else(|| canonical_bound(sample.bound.value), |text| text.to_vec());
+                    labels.push(sample.bound.label.name().as_bytes(), &text);
+                }
+                labels.sort();
+                let own = snapshot.timestamps.as_ref().and_then(|all| all.get(slot).copied()?);
+                visit(&mut labels, value, own, family);
+            }
+        }
+    }
+}
+
+/// The labels of a group: `name="value",…`, names perhaps in quotes.
+fn read_labels(text: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut rest = text;
+    let mut labels = Vec::new();
+    while !rest.is_empty() {
+        let Some((name, after)) = read_name(rest) else { break };
+        let Some((value, after)) = after.strip_prefix(b"=").and_then(read_quoted) else { break };
+        labels.push((name, value));
+        rest = after.strip_prefix(b",").unwrap_or(after);
+    }
+    labels
+}
+
+fn read_name(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    if text.starts_with(b"\"") {
+        return read_quoted(text);
+    }
+    let (name, after) = text.split_at(text.iter().position(|byte| *byte == b'=')?);
+    Some((name.to_vec(), after))
+}
+
+/// A text in quotes, with `\\`, `\"` and `\n` in it, and what is behind it.
+fn read_quoted(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut bytes = text.strip_prefix(b"\"")?;
+    let mut out = Vec::new();
+    loop {
+        let (byte, rest) = bytes.split_first()?;
+        bytes = rest;
+        match byte {
+            b'"' => return Some((out, bytes)),
+            b'\\' => {
+                let (escaped, rest) = bytes.split_first()?;
+                bytes = rest;
+                out.push(if *escaped == b'n' { b'\n' } else { *escaped });
+            }
+            byte => out.push(*byte),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_a_group_are_read_as_they_were_written() {
+        let text = br#"a="1","b.c"="x\"y\\z\nw",d="""#;
+        let want: [(&[u8], &[u8]); 3] = [(b"a", b"1"), (b"b.c", b"x\"y\\z\nw"), (b"d", b"")];
+        let read = read_labels(text);
+        let read: Vec<(&[u8], &[u8])> = read.iter().map(|(n, v)| (&n[..], &v[..])).collect();
+        assert_eq!(read, want);
+        assert_eq!(read_labels(b""), []);
+    }
+
+    #[test]
+    fn a_key_is_read_as_it_was_written() {
+        let mut labels = LabelSet::new();
+        labels.set(b"__name__", b"up");
+        labels.set(b"job", b"a\"b");
+        let mut key = Vec::new();
+        write_key(&labels, &mut key);
+        let want: Vec<(&[u8], &[u8])> = vec![(b"__name__", b"up"), (b"job", b"a\"b")];
+        assert_eq!(read_key(&key), want);
+    }
+}
