@@ -11,6 +11,7 @@ pub mod generate;
 pub mod lint;
 pub mod options;
 pub mod push;
+pub mod receive;
 mod reload;
 pub mod serve;
 mod web;

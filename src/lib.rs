@@ -16,6 +16,7 @@
 //! - [`buffer`]: a durable queue of records; the disk is a trait.
 //! - [`push`]: what clients of a Pushgateway send.
 //! - [`generate`]: synthetic series, a function of seed, series and time.
+//! - [`intake`]: what becomes of a remote-write request.
 //! - [`telemetry`]: logs and weir's own metrics.
 //! - [`http`]: the server and the client.
 //! - [`disk`]: a directory for a queue.
@@ -46,6 +47,8 @@ pub mod buffer;
 pub mod push;
 
 pub mod wire;
+
+pub mod intake;
 
 pub mod discovery;
 pub mod disk;

@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod panic;
 pub mod process;
 pub mod push;
+pub mod receive;
 pub mod remote_write;
 
 pub use metrics::Metrics;

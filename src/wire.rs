@@ -52,7 +52,7 @@ mod encode_v2;
 mod symbols;
 
 pub use encode::Lost;
-pub use encode_v1::{put_metadata_v1, put_series_v1};
+pub use encode_v1::{put_label_v1, put_metadata_v1, put_series_v1};
 pub use encode_v2::V2Encoder;
 pub use error::{RefFault, WireError, WireErrorKind};
 pub use histogram::{BucketSpan, Buckets, Count, Histogram, ResetHint};

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod listen;
 mod outputs;
 pub mod push;
+pub mod receive;
 pub mod remote_write;
 mod shape;
 mod targets;
@@ -41,6 +42,7 @@ use limits::Limits;
 use limits::set;
 use listen::ListenAddress;
 use push::PushConfig;
+use receive::ReceiveSettings;
 use remote_write::RemoteWrite;
 use shape::Key;
 use shape::Object;
@@ -130,6 +132,8 @@ pub struct Config {
     pub dns: DnsOptions,
     /// The push proxy, if there is to be one.
     pub push: Option<PushConfig>,
+    /// How remote write is received, if it is.
+    pub receive: Option<ReceiveSettings>,
     /// Bounds.
     pub limits: Limits,
     /// Whether `POST /-/reload` is answered.
@@ -165,6 +169,7 @@ impl Default for Config {
             upstream_encoding: UpstreamEncoding::default(),
             dns: DnsOptions::default(),
             push: None,
+            receive: None,
             limits: Limits::default(),
             enable_reload: false,
             log_level: None,
@@ -228,6 +233,11 @@ static CONFIG: Object = Object {
             name: "aggregate",
             shape: Shape::List(&Shape::Object(&aggregate::MERGE)),
             about: "How series that become one are merged; the first match counts",
+        },
+        Key {
+            name: "receive",
+            shape: Shape::Object(&receive::RECEIVE),
+            about: "What is pushed to weir",
         },
         Key {
             name: "merge",
@@ -391,6 +401,7 @@ impl Config {
                 set(&mut self.target_metrics, value::truth(value, inner, report));
             }
             "push" => self.push = Some(push::decode(value, directory, inner, report)),
+            "receive" => self.receive = receive::decode(value, inner, report),
             "subset_max_age" => {
                 set(&mut self.subset_max_age, value::duration(value, inner, report));
             }

@@ -5,6 +5,7 @@
 
 use crate::telemetry::process::ProcessCollector;
 use crate::telemetry::push::PushMetrics;
+use crate::telemetry::receive::ReceiveMetrics;
 use crate::telemetry::remote_write::RemoteWriteMetrics;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -182,6 +183,8 @@ pub struct Metrics {
     auth_failures: Family<Labels, Counter>,
     web_reload_successful: Gauge,
     web_reloads: Counter,
+    /// What comes in by remote write.
+    pub receive: ReceiveMetrics,
 }
 
 /// A good scrape, in numbers.
@@ -248,6 +251,7 @@ impl Metrics {
             auth_failures: add(r, names::AUTH_FAILURES, Family::default()),
             web_reload_successful: add(r, names::WEB_RELOAD_SUCCESSFUL, loaded()),
             web_reloads: add(r, names::WEB_RELOADS, Counter::default()),
+            receive: ReceiveMetrics::registered(r),
             registry,
             remote_write: OnceLock::new(),
         }

@@ -19,6 +19,12 @@ pub fn put_series_v1(out: &mut Vec<u8>, series: &Series<'_>) -> Lost {
         put_bytes(out, 1, verbatim);
         return Lost::default();
     }
+    if let Some((labels, rest)) = series.spelled_v1 {
+        put_head(out, 1, labels.len() + rest.len());
+        out.extend_from_slice(labels);
+        out.extend_from_slice(rest);
+        return Lost::default();
+    }
     let mut lost = Lost {
         n_start_timestamps: series.samples.iter().filter(|s| s.start_timestamp_ms != 0).count(),
         ..Lost::default()
@@ -49,6 +55,11 @@ pub fn put_series_v1(out: &mut Vec<u8>, series: &Series<'_>) -> Lost {
         put_histogram(out, 4, &histogram);
     }
     lost
+}
+
+/// Write one label of a series of 1.0, in the fewest bytes.
+pub fn put_label_v1(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    put_label(out, name, value);
 }
 
 /// Write metadata of a request of 1.0; Prometheus has it behind the series.

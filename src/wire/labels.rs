@@ -3,6 +3,7 @@
 use std::slice;
 
 use super::cursor::{BYTES, Cursor, VARINT, key};
+use super::encode::bytes_size;
 use super::error::{WireError, WireErrorKind};
 use crate::model::LabelSet;
 use crate::model::Span;
@@ -133,6 +134,23 @@ impl<'a> Labels<'a> {
             set.push(name, value);
         }
         set.sort();
+    }
+
+    /// How many bytes labels in a body of 1.0 take at the beginning of `message`; `None` unless
+    /// that is where they stand, one behind the other, each in the fewest bytes.
+    pub(super) fn canonical_bytes(&self, message: &[u8]) -> Option<usize> {
+        let Repr::Spans { body, spans } = self.0 else { return None };
+        let Some(last) = spans.last() else { return Some(0) };
+        let mut n_bytes = 0;
+        let mut is_in_order = true;
+        for LabelSpans { name, value } in spans {
+            n_bytes += bytes_size(bytes_size(name.len()) + bytes_size(value.len()));
+            is_in_order &= name.end < value.start;
+        }
+        // No field can be shorter, and nothing is left for anything else.
+        let start = (last.value.end as usize).checked_sub(n_bytes)?;
+        let is_first = std::ptr::eq(body.get(start..)?.as_ptr(), message.as_ptr());
+        (is_in_order && is_first).then_some(n_bytes)
     }
 
     /// References and symbols of labels that stand in a body of 2.0.

@@ -149,7 +149,16 @@ impl Decoder {
         let request = NEXT_REQUEST.fetch_add(1, Ordering::Relaxed);
         let symbols = Symbols { body, spans: &self.symbols, request };
         let Self { limits, tables, .. } = self;
-        Ok(Request { version, body, limits: *limits, counts, rest: walk, symbols, tables })
+        Ok(Request {
+            version,
+            body,
+            limits: *limits,
+            counts,
+            rest: walk,
+            symbols,
+            tables,
+            has_created_timestamps: false,
+        })
     }
 }
 
@@ -186,6 +195,7 @@ pub struct Request<'a> {
     rest: Cursor<'a>,
     symbols: Symbols<'a>,
     tables: &'a mut Tables,
+    has_created_timestamps: bool,
 }
 
 impl<'a> Request<'a> {
@@ -210,6 +220,18 @@ impl<'a> Request<'a> {
     pub fn looks_like_other_version(&self) -> bool {
         self.counts.has_foreign_fields
             && self.counts.n_series + self.counts.n_metadata + self.n_symbols() == 0
+    }
+
+    /// Whether a series read so far had the field for start timestamps of release candidates up to
+    /// the third, which must not be written.
+    pub fn has_created_timestamps(&self) -> bool {
+        self.has_created_timestamps
+    }
+
+    /// Whether every symbol is UTF-8, and so all text there is; for requests of 2.0.
+    pub fn symbols_are_utf8(&self) -> bool {
+        let mut texts = self.symbols.spans.iter().map(|span| span.of(self.body));
+        texts.all(|text| text.is_ascii() || std::str::from_utf8(text).is_ok())
     }
 
     /// The metadata of a request of 1.0, from the first one, wherever the walk is.
@@ -247,7 +269,10 @@ impl<'a> Request<'a> {
             Err(error) => Err(error),
         };
         match read {
-            Ok(found) => Ok(Some(self.series(found))),
+            Ok(found) => {
+                self.has_created_timestamps |= found.created_ms != 0;
+                Ok(Some(self.series(found)))
+            }
             Err(error) => {
                 if !error.is_of_one_series() {
                     self.rest = Cursor::default();
@@ -298,6 +323,7 @@ impl<'a> Request<'a> {
             exemplars: Exemplars::of_spans(body, &tables.exemplars, (!is_v1).then_some(*symbols)),
             metadata,
             verbatim_v1: found.verbatim_v1,
+            spelled_v1: None,
         }
     }
 

@@ -88,6 +88,8 @@ pub struct Series<'a> {
     pub(super) metadata: SeriesMetadata<'a>,
     /// The message `TimeSeries` of 1.0, if nothing in it is to be left out.
     pub(super) verbatim_v1: Option<&'a [u8]>,
+    /// That message in two parts: other labels, and what stood behind the old ones.
+    pub(super) spelled_v1: Option<(&'a [u8], &'a [u8])>,
 }
 
 impl<'a> Series<'a> {
@@ -99,31 +101,45 @@ impl<'a> Series<'a> {
     /// The same values under other labels.
     #[must_use]
     pub fn with_labels(self, labels: Labels<'a>) -> Self {
-        Self { labels, verbatim_v1: None, ..self }
+        Self { labels, ..self.changed() }
+    }
+
+    /// The same values under other labels, which are given once more as 1.0 writes them
+    /// ([`super::put_label_v1`]). A series of 1.0 whose labels were in front is then written
+    /// without looking at its values again.
+    #[must_use]
+    pub fn with_spelled_labels(self, labels: Labels<'a>, spelled: &'a [u8]) -> Self {
+        let spelled_v1 = self.canonical_v1().map(|(_, rest)| (spelled, rest));
+        Self { spelled_v1, ..self.with_labels(labels) }
     }
 
     /// The same series with these samples.
     #[must_use]
     pub fn with_samples(self, samples: &'a [Sample]) -> Self {
-        Self { samples, verbatim_v1: None, ..self }
+        Self { samples, ..self.changed() }
     }
 
     /// The same series with these histograms.
     #[must_use]
     pub fn with_histograms(self, histograms: &'a [Histogram<'a>]) -> Self {
-        Self { histograms: Histograms(Points::Slice(histograms), 0), verbatim_v1: None, ..self }
+        Self { histograms: Histograms(Points::Slice(histograms), 0), ..self.changed() }
     }
 
     /// The same series with these exemplars.
     #[must_use]
     pub fn with_exemplars(self, exemplars: &'a [Exemplar<'a>]) -> Self {
-        Self { exemplars: Exemplars(Points::Slice(exemplars), None), verbatim_v1: None, ..self }
+        Self { exemplars: Exemplars(Points::Slice(exemplars), None), ..self.changed() }
     }
 
     /// The same series with other metadata. 1.0 has no place for it here.
     #[must_use]
     pub fn with_metadata(self, metadata: Metadata<'a>) -> Self {
         Self { metadata: SeriesMetadata::Texts(metadata), ..self }
+    }
+
+    /// It is no longer what came in.
+    fn changed(self) -> Self {
+        Self { verbatim_v1: None, spelled_v1: None, ..self }
     }
 
     /// Its labels, in the order of the message.
@@ -144,6 +160,15 @@ impl<'a> Series<'a> {
     /// Its exemplars, in the order of the message, but for those whose references lead nowhere.
     pub fn exemplars(&self) -> Exemplars<'a> {
         self.exemplars
+    }
+
+    /// The message of 1.0 it came in, cut behind its labels: these, and all else. `None` unless
+    /// nothing has been changed and the labels stand first, each in the fewest bytes, so that equal
+    /// labels are equal bytes.
+    pub fn canonical_v1(&self) -> Option<(&'a [u8], &'a [u8])> {
+        let message = self.verbatim_v1?;
+        let n_bytes = self.labels.canonical_bytes(message)?;
+        message.split_at_checked(n_bytes)
     }
 
     /// Its metadata; all empty for a series of 1.0.

@@ -21,6 +21,7 @@ mod packaging;
 mod push;
 mod readme;
 mod real_servers;
+mod receive;
 mod relabel;
 mod remote_write;
 mod scrape;

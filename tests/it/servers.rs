@@ -172,12 +172,22 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Start it with these `scrape_configs`, each `job_name: (address, further lines)`.
     pub(crate) fn scraping(program: PathBuf, jobs: &[(&str, &Server, &str)]) -> Self {
+        Self::with_config(program, jobs, "")
+    }
+
+    /// The same with more at the end of its configuration.
+    pub(crate) fn with_config(
+        program: PathBuf,
+        jobs: &[(&str, &Server, &str)],
+        more_config: &str,
+    ) -> Self {
         let mut config =
             "global: {scrape_interval: 2s, scrape_timeout: 2s}\nscrape_configs:\n".to_owned();
         for (name, server, more) in jobs {
             let targets = format!("static_configs: [{{targets: [\"{}\"]}}]", server.address);
             config.extend(["- job_name: ", name, "\n  ", &targets, "\n  ", more, "\n"]);
         }
+        config.push_str(more_config);
         Self::configured(program, &config)
     }
 

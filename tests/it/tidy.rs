@@ -23,6 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // judges texts as promtool does, changes labels as scraping does
     ("push", &["model", "parse", "relabel", "lint"]),
     ("generate", &["model", "parse"]),
+    ("intake", &["model", "relabel", "wire"]), // rules on messages
     // 2: edges
     ("telemetry", &["model"]),
     ("http", &["model", "telemetry"]),
@@ -41,6 +42,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "generate",
             "lint",
             "push",
+            "wire",
+            "intake",
+            "buffer",
             "http",
             "source",
             "discovery",
@@ -70,6 +74,7 @@ const EVERYTHING_BELOW_APP: &[&str] = &[
     "buffer",
     "disk",
     "push",
+    "intake",
     "telemetry",
     "http",
     "source",

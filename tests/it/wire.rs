@@ -1,9 +1,9 @@
 //! Remote-write messages: those of Prometheus' own libraries, laws, and a naive twin.
 
 mod generate;
-mod golden;
+pub(crate) mod golden;
 mod naive;
-mod owned;
+pub(crate) mod owned;
 mod properties;
 
 use weir::model::LabelSet;

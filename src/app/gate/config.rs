@@ -109,6 +109,9 @@ impl GateConfig {
         if config.upstreams.is_empty() {
             errors.push("there is nothing to do: give upstreams".to_owned());
         }
+        if config.receive.is_some() {
+            errors.push("receive: remote write is not served yet, remove it".to_owned());
+        }
         let (Ok(proxies), true) = (proxies, errors.is_empty()) else {
             return Err(errors);
         };

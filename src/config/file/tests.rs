@@ -48,6 +48,9 @@ fn a_whole_file_is_read() {
     assert_eq!(config.data_dir, Some(PathBuf::from("/var/lib/weir")));
     assert_eq!(config.scrape_interval, Some(Duration::from_secs(15)));
     assert_eq!(config.limits.body_bytes_max, 64 << 20);
+    let receive = config.receive.unwrap();
+    assert_eq!((&*receive.path, receive.body_bytes_max), ("/push", 16 << 20));
+    assert_eq!(receive.intake.cached_series_max, 500_000);
     assert_eq!(config.dns.family, DnsFamily::Both);
     assert_eq!(config.dns.keep, Duration::ZERO);
     assert_eq!(config.upstreams.len(), 4);

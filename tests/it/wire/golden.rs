@@ -64,7 +64,7 @@ fn labels(value: &Value) -> OwnedLabels {
     list(value).iter().map(|pair| (text(&pair[0]), text(&pair[1]))).collect()
 }
 
-fn series(value: &Value) -> OwnedSeries {
+pub(crate) fn series(value: &Value) -> OwnedSeries {
     let sample = |value: &Value| Sample {
         value: f64::from_bits(bits(&value[0])),
         timestamp_ms: int(&value[1]),

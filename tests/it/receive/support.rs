@@ -1,0 +1,299 @@
+//! A destination that keeps what it gets, a receiver in front of it, and a client that speaks bytes.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use weir::app::receive::destination::{AppendError, Destination};
+use weir::app::receive::{Receiver, ReceiverConfig};
+use weir::config::file::receive::ReceiveSettings;
+use weir::http::server::{ServerLimits, no_tls, serve};
+use weir::intake::{Counts, SeriesWriter};
+use weir::relabel::Rules;
+use weir::telemetry::Metrics;
+use weir::wire::snappy::Snappy;
+use weir::wire::{
+    Lost, MetricMetadata, Series, V2Encoder, Version, put_metadata_v1, put_series_v1,
+};
+
+use crate::servers::eventually;
+use crate::support::{PATIENCE, runtime};
+use crate::wire::owned::{OwnedMessage, OwnedSeries};
+
+/// Writes whole messages of one version.
+#[derive(Debug)]
+pub(crate) struct MessageWriter {
+    version: Version,
+    v1: Vec<u8>,
+    v2: V2Encoder,
+    takes_whole: bool,
+    pub(crate) lost: Lost,
+}
+
+impl MessageWriter {
+    pub(crate) fn new(version: Version, takes_whole: bool) -> Self {
+        let (v1, v2) = (Vec::new(), V2Encoder::new());
+        Self { version, v1, v2, takes_whole, lost: Lost::default() }
+    }
+
+    pub(crate) fn take(&mut self) -> Option<Vec<u8>> {
+        let mut message = std::mem::take(&mut self.v1);
+        if self.version == Version::V2 && self.v2.n_series() > 0 {
+            self.v2.finish(&mut message);
+        }
+        (!message.is_empty()).then_some(message)
+    }
+}
+
+impl SeriesWriter for MessageWriter {
+    fn takes_whole(&self, version: Version, _: &Counts) -> bool {
+        self.takes_whole && version == self.version
+    }
+
+    fn push(&mut self, series: &Series<'_>) {
+        self.lost += match self.version {
+            Version::V1 => put_series_v1(&mut self.v1, series),
+            Version::V2 => self.v2.push(series),
+        };
+    }
+
+    fn push_metadata(&mut self, metric: &MetricMetadata<'_>) {
+        if self.version == Version::V1 {
+            put_metadata_v1(&mut self.v1, metric);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.v1.clear();
+        self.v2.clear();
+    }
+}
+
+/// Keeps what it gets, or refuses it.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    pub(crate) version: Version,
+    pub(crate) rules: Rules,
+    pub(crate) takes_whole: bool,
+    kept: Mutex<Vec<(Version, Vec<u8>)>>,
+    /// What appending fails with.
+    pub(crate) fails: Mutex<Option<AppendError>>,
+    name: String,
+}
+
+impl Keeper {
+    pub(crate) fn new(version: Version) -> Self {
+        Self {
+            version,
+            rules: Rules::default(),
+            takes_whole: true,
+            kept: Mutex::default(),
+            fails: Mutex::default(),
+            name: "keeper".to_owned(),
+        }
+    }
+
+    pub(crate) fn kept(&self) -> Vec<(Version, Vec<u8>)> {
+        self.kept.lock().unwrap().clone()
+    }
+
+    /// All series it got so far.
+    pub(crate) fn series(&self) -> Vec<OwnedSeries> {
+        let decode = |(version, body): (Version, Vec<u8>)| {
+            OwnedMessage::decode(version, &body).unwrap().series
+        };
+        self.kept().into_iter().flat_map(decode).collect()
+    }
+
+    /// Wait until what it has satisfies a condition.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, condition: impl Fn(&[OwnedSeries]) -> bool) {
+        eventually("the destination has what it should", || {
+            condition(&self.series()).then_some(())
+        });
+    }
+}
+
+impl Destination for Keeper {
+    type Writer = MessageWriter;
+    type Batches = (Version, Vec<u8>);
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    fn writer(&self) -> MessageWriter {
+        MessageWriter::new(self.version, self.takes_whole)
+    }
+
+    fn finish(&self, writer: &mut MessageWriter) -> Option<Self::Batches> {
+        Some((self.version, writer.take()?))
+    }
+
+    fn whole(&self, version: Version, _: &Counts, body: Bytes) -> Self::Batches {
+        let decoded = Snappy::new().decompress(&body, usize::MAX).unwrap().to_vec();
+        (version, decoded)
+    }
+
+    fn try_room(&self, _: usize) -> Result<(), AppendError> {
+        match &*self.fails.lock().unwrap() {
+            Some(full @ AppendError::Full { .. }) => Err(full.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn append(&self, batches: Self::Batches) -> Result<(), AppendError> {
+        if let Some(error) = &*self.fails.lock().unwrap() {
+            return Err(error.clone());
+        }
+        self.kept.lock().unwrap().push(batches);
+        Ok(())
+    }
+}
+
+/// A receiver that listens, inside the test.
+pub(crate) struct TestReceiver {
+    pub(crate) address: SocketAddr,
+    pub(crate) keepers: Vec<Arc<Keeper>>,
+    pub(crate) receiver: Arc<Receiver<Keeper>>,
+    pub(crate) metrics: Arc<Metrics>,
+    _runtime: Runtime,
+    _stop: oneshot::Sender<()>,
+}
+
+impl TestReceiver {
+    /// In front of one destination that is sent this version.
+    pub(crate) fn new(version: Version) -> Self {
+        Self::start(ReceiveSettings::default(), Rules::default(), vec![Keeper::new(version)])
+    }
+
+    pub(crate) fn start(settings: ReceiveSettings, rules: Rules, keepers: Vec<Keeper>) -> Self {
+        let keepers: Vec<_> = keepers.into_iter().map(Arc::new).collect();
+        let config = config(settings, rules, &keepers);
+        let metrics = Arc::new(Metrics::new());
+        let receiver = Arc::new(Receiver::new(config, metrics.receive.clone()));
+        let runtime = runtime();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let limits = ServerLimits {
+            connections_max: 64,
+            header_time_max: PATIENCE,
+            stall_time_max: PATIENCE,
+            drain_time_max: Duration::ZERO,
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = Arc::clone(&receiver);
+        let handler = move |request| {
+            let receiver = Arc::clone(&serving);
+            async move { receiver.handle(request).await }
+        };
+        let shutdown = async { drop(stopped.await) };
+        runtime.spawn(serve(listener, limits, no_tls, handler, |_| (), shutdown));
+        Self { address, keepers, receiver, metrics, _runtime: runtime, _stop: stop }
+    }
+
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.keepers[0]
+    }
+
+    /// Send a message as its version is sent.
+    pub(crate) fn send(&self, version: Version, message: &[u8]) -> Reply {
+        self.post(content_type(version), "snappy", &compress(message))
+    }
+
+    /// Send a body as it is.
+    pub(crate) fn post(&self, content_type: &str, encoding: &str, body: &[u8]) -> Reply {
+        let n_bytes = body.len();
+        let head = format!(
+            "POST /api/v1/write HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\
+             Content-Type: {content_type}\r\nContent-Encoding: {encoding}\r\n\
+             Content-Length: {n_bytes}\r\n\r\n"
+        );
+        self.raw(&[head.as_bytes(), body].concat())
+    }
+
+    /// Send bytes, and read the answer to its end.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Reply {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // A server that has answered need not read the rest.
+        stream.write_all(bytes).ok();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok();
+        Reply::parse(&answer)
+    }
+
+    /// A value among the metrics, as it is written.
+    pub(crate) fn metric(&self, series: &str) -> String {
+        let text = self.metrics.encode();
+        let mut lines = text.lines();
+        let value = lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.unwrap_or_default().to_owned()
+    }
+}
+
+pub(crate) fn config(
+    settings: ReceiveSettings,
+    rules: Rules,
+    keepers: &[Arc<Keeper>],
+) -> ReceiverConfig<Keeper> {
+    ReceiverConfig {
+        settings,
+        destinations: keepers.to_vec(),
+        rules,
+        random: weir::app::options::random_word,
+    }
+}
+
+pub(crate) fn content_type(version: Version) -> &'static str {
+    match version {
+        Version::V1 => "application/x-protobuf",
+        Version::V2 => "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+    }
+}
+
+pub(crate) fn compress(message: &[u8]) -> Vec<u8> {
+    let mut compressed = Vec::new();
+    Snappy::new().compress(message, &mut compressed).unwrap();
+    compressed
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: String,
+}
+
+impl Reply {
+    #[track_caller]
+    fn parse(answer: &[u8]) -> Self {
+        let answer = String::from_utf8(answer.to_vec()).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Self { status, head: head.to_lowercase(), body: body.to_owned() }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    /// Samples, histograms and exemplars that are said to be written; missing is 0.
+    pub(crate) fn written(&self) -> [u64; 3] {
+        ["samples", "histograms", "exemplars"].map(|what| {
+            let header = self.header(&format!("x-prometheus-remote-write-{what}-written"));
+            header.map_or(0, |value| value.parse().unwrap())
+        })
+    }
+}
