@@ -17,6 +17,7 @@
 //! - [`push`]: what clients of a Pushgateway send.
 //! - [`generate`]: synthetic series, a function of seed, series and time.
 //! - [`intake`]: what becomes of a remote-write request.
+//! - [`stream`]: many pushed series in, few out, at an interval.
 //! - [`telemetry`]: logs and weir's own metrics.
 //! - [`http`]: the server and the client.
 //! - [`disk`]: a directory for a queue.
@@ -49,6 +50,7 @@ pub mod push;
 pub mod wire;
 
 pub mod intake;
+pub mod stream;
 
 pub mod discovery;
 pub mod disk;

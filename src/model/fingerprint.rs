@@ -25,6 +25,9 @@ const BLOCK_WORDS: usize = 64;
 /// Bytes of text in one block.
 const BLOCK_BYTES: usize = BLOCK_WORDS * 8;
 
+/// Random words a key is made of.
+pub const KEY_WORDS: usize = BLOCK_WORDS + 4;
+
 /// A fingerprint: 128 bits, equal for equal input only.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Fingerprint([u64; 2]);
@@ -34,6 +37,16 @@ impl Fingerprint {
     #[inline]
     pub fn table_hash(self) -> u64 {
         self.0[0]
+    }
+
+    /// It as two words, to be kept where the key is kept.
+    pub fn words(self) -> [u64; 2] {
+        self.0
+    }
+
+    /// What [`Fingerprint::words`] gave.
+    pub fn of_words(words: [u64; 2]) -> Self {
+        Self(words)
     }
 }
 

@@ -23,7 +23,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // judges texts as promtool does, changes labels as scraping does
     ("push", &["model", "parse", "relabel", "lint"]),
     ("generate", &["model", "parse"]),
-    ("intake", &["model", "relabel", "wire"]), // rules on messages
+    ("intake", &["model", "relabel", "wire", "stream"]), // rules and aggregation on messages
+    ("stream", &["model", "relabel", "wire"]),
     // 2: edges
     ("telemetry", &["model"]),
     ("http", &["model", "telemetry"]),
@@ -45,6 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "wire",
             "intake",
             "buffer",
+            "stream",
             "http",
             "source",
             "discovery",
@@ -75,6 +77,7 @@ const EVERYTHING_BELOW_APP: &[&str] = &[
     "disk",
     "push",
     "intake",
+    "stream",
     "telemetry",
     "http",
     "source",
