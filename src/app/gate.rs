@@ -26,7 +26,7 @@ mod forward;
 mod health;
 pub(super) mod own;
 mod page;
-mod queues;
+pub(super) mod queues;
 mod round;
 mod route;
 mod scrapes;

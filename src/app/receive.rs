@@ -16,10 +16,16 @@
 //! is accepted: nobody has to send it again. No status but these, and none of 5xx for bad input.
 
 pub mod destination;
+pub mod proxy;
+pub mod queued;
 
+mod aggregation;
 mod body;
 mod content;
+mod state_file;
 
+use crate::app::clock::Clock;
+use crate::app::receive::aggregation::Aggregation;
 use crate::app::receive::destination::AppendError;
 use crate::app::receive::destination::Destination;
 use crate::config::file::receive::ReceiveSettings;
@@ -31,8 +37,8 @@ use crate::intake::Plan;
 use crate::intake::Points;
 use crate::intake::Reason;
 use crate::intake::Taken;
-use crate::model::FingerprintKey;
 use crate::relabel::Rules;
+use crate::stream;
 use crate::telemetry::receive::ReceiveMetrics;
 use crate::wire::Version;
 use arc_swap::ArcSwap;
@@ -64,6 +70,10 @@ pub struct ReceiverConfig<D> {
     pub destinations: Vec<Arc<D>>,
     /// Rules for all of it, before those of any destination.
     pub rules: Rules,
+    /// What is aggregated while it passes.
+    pub streams: Vec<stream::Rule>,
+    /// The wall clock.
+    pub clock: Clock,
     /// Words nobody can foresee, for the keys of fingerprints.
     pub random: fn() -> u64,
 }
@@ -77,6 +87,7 @@ pub struct Receiver<D: Destination> {
     processors: Arc<Semaphore>,
     is_draining: AtomicBool,
     metrics: ReceiveMetrics,
+    aggregation: Aggregation,
 }
 
 /// What a reload replaces.
@@ -95,13 +106,16 @@ struct Worker<D: Destination> {
 }
 
 impl<D: Destination> State<D> {
-    fn new(config: ReceiverConfig<D>) -> Self {
-        let ReceiverConfig { settings, destinations, rules, random } = config;
+    fn new(config: ReceiverConfig<D>, aggregation: &Aggregation) -> Self {
+        let ReceiverConfig { settings, destinations, rules, .. } = config;
         let all = destinations.iter().map(|destination| {
             let of_destination = destination.rules();
             Rules::new(rules.iter().chain(of_destination.iter()).cloned().collect())
         });
-        let plan = Plan::new(all.collect(), settings.intake, FingerprintKey::new(random));
+        let mut plan = Plan::new(all.collect(), settings.intake, aggregation.key());
+        if let Some(aggregator) = aggregation.shared() {
+            plan = plan.with_aggregator(rules, aggregator);
+        }
         Self { settings, destinations, plan, workers: Mutex::default() }
     }
 
@@ -121,11 +135,16 @@ impl<D: Destination> State<D> {
     }
 
     /// Judge a request, apply the rules, and write what goes to each destination.
-    fn prepare(&self, version: Version, body: &Bytes) -> Result<Prepared<D>, IntakeError> {
+    fn prepare(
+        &self,
+        version: Version,
+        body: &Bytes,
+        now_ms: i64,
+    ) -> Result<Prepared<D>, IntakeError> {
         // A worker that panics is not used again.
         let mut worker = self.worker();
         let Worker { intake, writers } = &mut worker;
-        let taken = intake.take(&self.plan, writers, version, body);
+        let taken = intake.take(&self.plan, writers, version, body, now_ms);
         let prepared = taken.map(|taken| {
             let ways = taken.ways.iter().zip(&self.destinations).zip(writers);
             let batches = ways.map(|((way, destination), writer)| {
@@ -151,14 +170,17 @@ struct Prepared<D: Destination> {
 }
 
 impl<D: Destination> Receiver<D> {
-    /// A receiver that takes requests at once.
-    pub fn new(config: ReceiverConfig<D>, metrics: ReceiveMetrics) -> Self {
+    /// A receiver that takes requests at once. `saved` is what [`Receiver::save_aggregation`] gave.
+    pub fn new(config: ReceiverConfig<D>, saved: Option<&[u8]>, metrics: ReceiveMetrics) -> Self {
+        let ReceiverConfig { streams, clock, random, .. } = &config;
+        let aggregation = Aggregation::new(streams.clone(), saved, *clock, *random);
         metrics.declare(Reason::ALL.map(Reason::word));
         let n_processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             in_flight: Arc::new(Semaphore::new(config.settings.in_flight_bytes_max)),
             processors: Arc::new(Semaphore::new(n_processors)),
-            state: ArcSwap::from_pointee(State::new(config)),
+            state: ArcSwap::from_pointee(State::new(config, &aggregation)),
+            aggregation,
             is_draining: AtomicBool::new(false),
             metrics,
         }
@@ -172,7 +194,13 @@ impl<D: Destination> Receiver<D> {
     /// Take over a new configuration; requests under way end with the old one. The bound on all
     /// bodies at a time stays as it was.
     pub fn reload(&self, config: ReceiverConfig<D>) {
-        self.state.store(Arc::new(State::new(config)));
+        self.aggregation.reload(config.streams.clone());
+        self.state.store(Arc::new(State::new(config, &self.aggregation)));
+    }
+
+    /// Whether 503 is answered.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
     }
 
     /// From now on, answer 503.
@@ -186,7 +214,7 @@ impl<D: Destination> Receiver<D> {
         B: http_body::Body<Data = Bytes>,
         B::Error: std::fmt::Display,
     {
-        if self.is_draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             return self.refuse(Refusal::Draining);
         }
         if request.method() != Method::POST {
@@ -213,20 +241,19 @@ impl<D: Destination> Receiver<D> {
     {
         let state = self.state.load_full();
         let body = body::read(request, &state.settings, &self.in_flight).await?;
-        for destination in &state.destinations {
-            destination.try_room(body.bytes.len()).map_err(Refusal::Append)?;
-        }
         // Closed never: nobody closes it.
         let permit = Arc::clone(&self.processors).acquire_owned().await;
         let (worked, bytes) = (Arc::clone(&state), body.bytes.clone());
+        let now_ms = self.aggregation.now_ms();
         let prepared = spawn_blocking(move || {
-            let prepared = worked.prepare(version, &bytes);
+            let prepared = worked.prepare(version, &bytes, now_ms);
             drop(permit);
             prepared
         });
-        let Prepared { taken, batches } =
+        let Prepared { mut taken, batches } =
             prepared.await.map_err(|_| Refusal::Fault)?.map_err(Refusal::Intake)?;
         append_all(&state.destinations, batches).await.map_err(Refusal::Append)?;
+        self.aggregation.commit(&mut taken.staged);
         self.count(version, &taken, &state.destinations);
         Ok(taken)
     }

@@ -6,6 +6,7 @@ use crate::app::gate::GateConfig;
 use crate::app::options;
 use crate::app::options::Options;
 use crate::app::push;
+use crate::app::receive;
 use crate::app::reload;
 use crate::app::web;
 use crate::config::file::Config;
@@ -50,6 +51,9 @@ pub fn gate(options: &Options, config: Config) -> Result<(), Failure> {
         }
         let line = "push beside upstreams is not served yet: give it a weir of its own";
         return Err(Failure::new(Exit::BadInput, line.to_owned()));
+    }
+    if config.receive.is_some() && config.upstreams.is_empty() {
+        return receive::proxy::alone(options, config);
     }
     let gate = GateConfig::new(&config, &options.proxies)
         .map_err(|lines| Failure { exit: Exit::BadInput, lines })?;

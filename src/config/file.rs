@@ -16,6 +16,7 @@ pub mod push;
 pub mod receive;
 pub mod remote_write;
 mod shape;
+mod stream;
 mod targets;
 pub mod upstream;
 mod value;
@@ -35,6 +36,7 @@ use super::relabel::MAIN_KEY;
 use super::relabel::RuleSet;
 use crate::discovery::DnsFamily;
 use crate::discovery::DnsOptions;
+use crate::stream::Rule as StreamRule;
 use crate::telemetry::log::LogFormat;
 use aggregate::Counters;
 use aggregate::MergeRule;
@@ -113,6 +115,8 @@ pub struct Config {
     pub remote_write: Vec<RemoteWrite>,
     /// How series that become one are merged, where their type is not to decide.
     pub aggregate: Vec<MergeRule>,
+    /// How pushed series are aggregated while they pass.
+    pub streams: Vec<StreamRule>,
     /// How series that become one are merged otherwise.
     pub merge: Merge,
     /// How counters of several targets are merged; `None`: by what they grew if there may be several,
@@ -160,6 +164,7 @@ impl Default for Config {
             main: RuleSet::default(),
             subsets: Vec::new(),
             aggregate: Vec::new(),
+            streams: Vec::new(),
             merge: Merge::default(),
             counters: None,
             partial: Partial::default(),
@@ -231,8 +236,11 @@ static CONFIG: Object = Object {
         },
         Key {
             name: "aggregate",
-            shape: Shape::List(&Shape::Object(&aggregate::MERGE)),
-            about: "How series that become one are merged; the first match counts",
+            shape: Shape::List(&Shape::Either(&[
+                Shape::Object(&aggregate::MERGE),
+                Shape::Object(&stream::STREAM),
+            ])),
+            about: "How series that become one are merged, the first match counts; with an interval, how pushed series are aggregated",
         },
         Key {
             name: "receive",
@@ -396,7 +404,10 @@ impl Config {
             }
             MAIN_KEY => self.main = relabel::rules(value, inner, report),
             "subsets" => self.subsets = outputs::subsets(value, inner, report),
-            "aggregate" => self.aggregate = aggregate::decode(value, inner, report),
+            "aggregate" => {
+                self.aggregate = aggregate::decode(value, inner, report);
+                self.streams = stream::decode(value, inner, report);
+            }
             "target_metrics" => {
                 set(&mut self.target_metrics, value::truth(value, inner, report));
             }

@@ -55,6 +55,11 @@ impl RuleSet {
         Ok(Self { rules: Rules::new(vec![rule]), specs: vec![spec] })
     }
 
+    /// What they were made of: the same text for the same rules.
+    pub fn text(&self) -> String {
+        format!("{:?}", self.specs)
+    }
+
     /// These rules, and after them others.
     #[must_use]
     pub fn followed_by(&self, next: &Self) -> Self {

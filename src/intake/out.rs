@@ -1,5 +1,7 @@
 //! All ways on, for one request.
 
+use std::sync::PoisonError;
+
 use super::chain::DecideScratch;
 use super::chain::Outcome;
 use super::report::Counts;
@@ -9,8 +11,10 @@ use super::request::Plan;
 use super::way::Accepted;
 use super::way::SeriesWriter;
 use super::way::Way;
+use super::way::rewritten;
 use crate::model::Fingerprint;
 use crate::model::FingerprintKey;
+use crate::stream::Staged;
 use crate::wire::Labels;
 use crate::wire::Request;
 use crate::wire::Version;
@@ -35,6 +39,10 @@ pub(super) struct Out {
     /// Which ways the body may go as it is.
     whole: Vec<bool>,
     version: Version,
+    now_ms: i64,
+    staged: Staged,
+    /// Whether a series was aggregated and does not go on.
+    has_held_back: bool,
 }
 
 impl Out {
@@ -46,6 +54,9 @@ impl Out {
             mode: Mode::Verbatim,
             whole: Vec::new(),
             version: Version::V1,
+            now_ms: 0,
+            staged: Staged::default(),
+            has_held_back: false,
         }
     }
 
@@ -55,8 +66,9 @@ impl Out {
         plan: &Plan,
         writers: &mut [W],
         request: &Request<'_>,
+        now_ms: i64,
     ) {
-        self.version = request.version();
+        (self.version, self.now_ms) = (request.version(), now_ms);
         let n_series = request.n_series() as u64;
         // What is known so far: a series has a sample as a rule.
         let points = Points { n_samples: n_series, ..Points::default() };
@@ -72,6 +84,8 @@ impl Out {
     /// Forget what was written.
     pub(super) fn begin_again<W: SeriesWriter>(&mut self, mode: Mode, writers: &mut [W]) {
         self.mode = mode;
+        self.staged.clear();
+        self.has_held_back = false;
         self.ways.iter_mut().for_each(Way::clear);
         writers.iter_mut().for_each(SeriesWriter::clear);
         if mode == Mode::Written {
@@ -99,6 +113,10 @@ impl Out {
         writers: &mut [W],
         accepted: &Accepted<'_>,
     ) {
+        if plan.aggregation.is_some() && !self.aggregate(plan, accepted) {
+            self.has_held_back = true;
+            return;
+        }
         let Self { ways, scratch, canonical, whole, .. } = self;
         let labels = accepted.series.labels();
         let mut fingerprint = None;
@@ -119,6 +137,49 @@ impl Out {
                 way.put(accepted, outcome, writer);
             });
         }
+    }
+
+    /// Note the samples of a series for aggregation; says whether it goes on all the same.
+    fn aggregate(&mut self, plan: &Plan, accepted: &Accepted<'_>) -> bool {
+        let Some(aggregation) = &plan.aggregation else { return true };
+        let samples = accepted.series.samples();
+        if samples.is_empty() || accepted.points.n_histograms > 0 {
+            return true;
+        }
+        let Self { scratch, canonical, staged, now_ms, .. } = self;
+        let labels = accepted.series.labels();
+        let fingerprint = fingerprint_of(&plan.key, accepted.canonical, &labels, canonical);
+        let mut stage = |fingerprint, labels: &Labels<'_>| {
+            // A panic while it was held left no sample half counted.
+            let aggregator = aggregation.aggregator.lock();
+            let mut aggregator = aggregator.unwrap_or_else(PoisonError::into_inner);
+            aggregator.stage(fingerprint, labels, samples, *now_ms, staged)
+        };
+        if aggregation.rules.is_identity() {
+            return stage(fingerprint, &labels);
+        }
+        let mut buffer = Vec::new();
+        aggregation.rules.decide(fingerprint, &labels, scratch, |outcome| match outcome {
+            Outcome::Unchanged => stage(fingerprint, &labels),
+            // Every way begins with the same rules, and counts what they drop.
+            Outcome::Dropped { .. } | Outcome::Nameless => true,
+            Outcome::Rewritten(rewrite) => {
+                let old: Vec<_> = labels.iter().collect();
+                let new = rewritten(rewrite, &old);
+                let labels = Labels::of_pairs(&new);
+                stage(fingerprint_of(&plan.key, None, &labels, &mut buffer), &labels)
+            }
+        })
+    }
+
+    /// Whether a series was aggregated and does not go on.
+    pub(super) fn has_held_back(&self) -> bool {
+        self.has_held_back
+    }
+
+    /// Take what is to be aggregated.
+    pub(super) fn take_staged(&mut self) -> Staged {
+        std::mem::take(&mut self.staged)
     }
 
     /// Hand on the metadata of a request of 1.0, and take what is to be told.

@@ -1,5 +1,8 @@
 //! One request: decompressed, judged, put through the rules, written for its destinations.
 
+use std::sync::Arc;
+use std::sync::Mutex;
+
 use super::chain::Chain;
 use super::judge::Judge;
 use super::out::Mode;
@@ -11,6 +14,8 @@ use super::report::WayReport;
 use super::way::SeriesWriter;
 use crate::model::FingerprintKey;
 use crate::relabel::Rules;
+use crate::stream::Aggregator;
+use crate::stream::Staged;
 use crate::wire::Decoder;
 use crate::wire::Limits;
 use crate::wire::Request;
@@ -44,6 +49,7 @@ pub struct Plan {
     pub(super) ways: Vec<Chain>,
     limits: IntakeLimits,
     pub(super) key: FingerprintKey,
+    pub(super) aggregation: Option<Aggregation>,
 }
 
 impl Plan {
@@ -51,13 +57,28 @@ impl Plan {
     pub fn new(ways: Vec<Rules>, limits: IntakeLimits, key: FingerprintKey) -> Self {
         let chain = |rules| Chain::new(rules, limits.cached_series_max, limits.cached_bytes_max);
         let ways = ways.into_iter().map(chain).collect();
-        Self { ways, limits, key }
+        Self { ways, limits, key, aggregation: None }
+    }
+
+    /// The same plan, which has what `rules` leave aggregated on the way.
+    #[must_use]
+    pub fn with_aggregator(self, rules: Rules, aggregator: Arc<Mutex<Aggregator>>) -> Self {
+        let Self { limits, .. } = &self;
+        let rules = Chain::new(rules, limits.cached_series_max, limits.cached_bytes_max);
+        Self { aggregation: Some(Aggregation { rules, aggregator }), ..self }
     }
 
     /// Series remembered by each way.
     pub fn n_remembered(&self) -> impl Iterator<Item = usize> {
         self.ways.iter().map(Chain::n_remembered)
     }
+}
+
+/// What is aggregated, and behind which rules.
+#[derive(Debug)]
+pub(super) struct Aggregation {
+    pub(super) rules: Chain,
+    pub(super) aggregator: Arc<Mutex<Aggregator>>,
 }
 
 /// Why a whole request was refused.
@@ -95,7 +116,7 @@ impl IntakeError {
 }
 
 /// What a request left.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Taken {
     /// What was accepted: what the sender is told was written.
     pub written: Points,
@@ -103,6 +124,8 @@ pub struct Taken {
     pub refusals: Refusals,
     /// What goes on, for each way.
     pub ways: Vec<WayReport>,
+    /// Samples that are to be aggregated once the request is accepted.
+    pub staged: Staged,
 }
 
 /// A worker: takes one request after the other, in memory it keeps.
@@ -126,7 +149,7 @@ impl Intake {
         }
     }
 
-    /// Take a request: `body` as it was sent. What goes each way is given to its writer.
+    /// Take a request: `body` as it was sent, `now_ms` the time. What goes each way is given to its writer.
     ///
     /// # Errors
     ///
@@ -137,11 +160,12 @@ impl Intake {
         writers: &mut [W],
         version: Version,
         body: &[u8],
+        now_ms: i64,
     ) -> Result<Taken, IntakeError> {
         let Self { snappy, decoder, judge, out } = self;
         let message = snappy.decompress(body, plan.limits.decoded_bytes_max)?;
         let mut walk = Walk { plan, judge, out, writers };
-        let taken = walk.all(decoder, version, message);
+        let taken = walk.all(decoder, version, message, now_ms);
         snappy.shrink_to(KEPT_BYTES_MAX);
         taken
     }
@@ -161,6 +185,7 @@ impl<W: SeriesWriter> Walk<'_, W> {
         decoder: &mut Decoder,
         version: Version,
         message: &[u8],
+        now_ms: i64,
     ) -> Result<Taken, IntakeError> {
         let mut request = decoder.open(version, message)?;
         if request.looks_like_other_version() {
@@ -170,7 +195,7 @@ impl<W: SeriesWriter> Walk<'_, W> {
             }));
         }
         self.judge.begin(self.plan.limits.labels_max, &request);
-        self.out.begin(self.plan, self.writers, &request);
+        self.out.begin(self.plan, self.writers, &request, now_ms);
         let walked = self.series(&mut request)?;
         if walked == Walked::Again || !self.out.is_taken_whole(self.writers) {
             let mut request = decoder.open(version, message)?;
@@ -189,6 +214,7 @@ impl<W: SeriesWriter> Walk<'_, W> {
         let request = decoder.open(version, message)?;
         Ok(Taken {
             ways: self.out.finish(self.writers, &request),
+            staged: self.out.take_staged(),
             written: self.judge.written(),
             refusals: self.judge.take_refusals(),
         })
@@ -218,7 +244,8 @@ impl<W: SeriesWriter> Walk<'_, W> {
                 let text = || fault.to_string().replacen("parsing labels", "parsing exemplar", 1);
                 judge.refuse(Reason::Exemplar, text);
             }
-            let is_clean = judge.is_clean() && !request.has_created_timestamps();
+            let is_clean =
+                judge.is_clean() && !out.has_held_back() && !request.has_created_timestamps();
             if !is_clean && out.is_to_be_redone(judge.has_lone_exemplars()) {
                 return Ok(Walked::Again);
             }

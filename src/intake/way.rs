@@ -110,13 +110,7 @@ impl Way {
         self.count(accepted);
         let Some(rewrite) = rewrite else { return writer.push(series) };
         let old: Vec<_> = series.labels().iter().collect();
-        let mut new = Vec::with_capacity(old.len() + 4);
-        for piece in rewrite.pieces() {
-            match piece {
-                Piece::Copied(range) => new.extend_from_slice(old.get(range).unwrap_or_default()),
-                Piece::New { name, value, .. } => new.push((name, value)),
-            }
-        }
+        let new = rewritten(rewrite, &old);
         let labels = Labels::of_pairs(&new);
         match canonical {
             Some(canonical) => {
@@ -127,6 +121,21 @@ impl Way {
             None => writer.push(&series.with_labels(labels)),
         }
     }
+}
+
+/// New labels, from the old ones.
+pub(super) fn rewritten<'a>(
+    rewrite: &'a Rewrite,
+    old: &[(&'a [u8], &'a [u8])],
+) -> Vec<(&'a [u8], &'a [u8])> {
+    let mut new = Vec::with_capacity(old.len() + 4);
+    for piece in rewrite.pieces() {
+        match piece {
+            Piece::Copied(range) => new.extend_from_slice(old.get(range).unwrap_or_default()),
+            Piece::New { name, value, .. } => new.push((name, value)),
+        }
+    }
+    new
 }
 
 /// Write new labels as 1.0 does, from the old ones it wrote.

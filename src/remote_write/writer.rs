@@ -250,6 +250,17 @@ impl Writer {
         std::mem::take(&mut self.done)
     }
 
+    /// Forget what was added since messages were last ended, and keep the memory.
+    pub fn clear(&mut self) {
+        for part in &mut self.parts {
+            part.body.clear();
+            part.v2.clear();
+            part.counts = Counts::default();
+        }
+        self.done.clear();
+        self.left_out = LeftOut::default();
+    }
+
     /// What was left out since the last time.
     pub fn take_left_out(&mut self) -> LeftOut {
         std::mem::take(&mut self.left_out)

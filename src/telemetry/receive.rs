@@ -3,6 +3,7 @@
 use crate::telemetry::metrics::add;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// Name and help of each metric.
@@ -33,6 +34,22 @@ pub mod names {
     pub const FORWARDED: (&str, &str) = (
         "weir_receive_forwarded_samples_total",
         "Samples and histograms handed on to a destination behind its rules",
+    );
+    /// Samples that were aggregated.
+    pub const AGGREGATED: (&str, &str) = (
+        "weir_aggregate_samples_total",
+        "Samples of pushed series a rule of aggregation met, by what became of them",
+    );
+    /// Input series.
+    pub const AGGREGATE_SERIES: (&str, &str) =
+        ("weir_aggregate_series", "Pushed series a rule of aggregation knows now");
+    /// Groups.
+    pub const AGGREGATE_GROUPS: (&str, &str) =
+        ("weir_aggregate_groups", "Groups of a rule of aggregation now");
+    /// What could not be queued.
+    pub const AGGREGATE_LOST: (&str, &str) = (
+        "weir_aggregate_lost_samples_total",
+        "Samples that aggregation made and that a queue could not take",
     );
     /// What rules dropped.
     pub const DROPPED: (&str, &str) = (
@@ -74,6 +91,10 @@ pub struct ReceiveMetrics {
     refused_series: Family<Labels, Counter>,
     forwarded: Family<Labels, Counter>,
     dropped: Family<Labels, Counter>,
+    aggregated: Family<Labels, Counter>,
+    aggregate_series: Family<Labels, Gauge>,
+    aggregate_groups: Family<Labels, Gauge>,
+    aggregate_lost: Counter,
 }
 
 /// Points of a request: samples, histograms, exemplars.
@@ -92,6 +113,10 @@ impl ReceiveMetrics {
             refused_series: add(r, names::REFUSED_SERIES, Family::default()),
             forwarded: add(r, names::FORWARDED, Family::default()),
             dropped: add(r, names::DROPPED, Family::default()),
+            aggregated: add(r, names::AGGREGATED, Family::default()),
+            aggregate_series: add(r, names::AGGREGATE_SERIES, Family::default()),
+            aggregate_groups: add(r, names::AGGREGATE_GROUPS, Family::default()),
+            aggregate_lost: add(r, names::AGGREGATE_LOST, Counter::default()),
         }
     }
 
@@ -126,6 +151,29 @@ impl ReceiveMetrics {
     /// So many samples and histograms went to a destination.
     pub fn forwarded(&self, destination: &str, n: u64) {
         self.forwarded.get_or_create(&one("destination", destination)).inc_by(n);
+    }
+
+    /// What a rule of aggregation, by its number, did since the last time, and what it knows now.
+    pub fn aggregated(
+        &self,
+        rule: usize,
+        outcomes: &[(&'static str, u64)],
+        n_series: usize,
+        n_groups: usize,
+    ) {
+        let rule = rule.to_string();
+        for (outcome, n) in outcomes {
+            let labels = vec![("rule", rule.clone()), ("outcome", (*outcome).to_owned())];
+            self.aggregated.get_or_create(&labels).inc_by(*n);
+        }
+        let narrow = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.aggregate_series.get_or_create(&one("rule", &rule)).set(narrow(n_series));
+        self.aggregate_groups.get_or_create(&one("rule", &rule)).set(narrow(n_groups));
+    }
+
+    /// What aggregation made could not be queued.
+    pub fn aggregates_lost(&self, n_samples: u64) {
+        self.aggregate_lost.inc_by(n_samples);
     }
 
     /// So many were dropped on the way to a destination, by a rule or for want of a name.

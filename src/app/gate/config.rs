@@ -110,7 +110,9 @@ impl GateConfig {
             errors.push("there is nothing to do: give upstreams".to_owned());
         }
         if config.receive.is_some() {
-            errors.push("receive: remote write is not served yet, remove it".to_owned());
+            errors.push(
+                "receive: it is not served together with upstreams yet, run two weirs".to_owned(),
+            );
         }
         let (Ok(proxies), true) = (proxies, errors.is_empty()) else {
             return Err(errors);

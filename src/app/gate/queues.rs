@@ -17,12 +17,17 @@ impl Gate {
     /// Tell how each queue is doing.
     pub(super) fn queues(&self, request: &Request<Incoming>) -> Response<Body> {
         let all = self.destinations.as_ref().map(|all| all.status()).unwrap_or_default();
-        let query = request.uri().query().unwrap_or_default();
-        if query.split('&').any(|part| part == "json" || part.starts_with("json=")) {
-            return typed(StatusCode::OK, "application/json", format!("{:#}\n", to_json(&all)));
-        }
-        typed(StatusCode::OK, "text/html; charset=utf-8", page(&all))
+        answer(&all, request.uri().query())
     }
+}
+
+/// A page of queues, or JSON if the query asks for it.
+pub(in crate::app) fn answer(all: &[QueueStatus], query: Option<&str>) -> Response<Body> {
+    let mut parts = query.unwrap_or_default().split('&');
+    if parts.any(|part| part == "json" || part.starts_with("json=")) {
+        return typed(StatusCode::OK, "application/json", format!("{:#}\n", to_json(all)));
+    }
+    typed(StatusCode::OK, "text/html; charset=utf-8", page(all))
 }
 
 fn to_json(all: &[QueueStatus]) -> Value {

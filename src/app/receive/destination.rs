@@ -25,12 +25,6 @@ pub trait Destination: fmt::Debug + Send + Sync + 'static {
     fn finish(&self, writer: &mut Self::Writer) -> Option<Self::Batches>;
     /// A request that goes on as it came.
     fn whole(&self, version: Version, counts: &Counts, body: Bytes) -> Self::Batches;
-    /// Whether there is room for about so many bytes: asked before any work is done.
-    ///
-    /// # Errors
-    ///
-    /// There is none.
-    fn try_room(&self, n_bytes: usize) -> Result<(), AppendError>;
     /// Queue what was written. Done once it is as durable as was promised.
     fn append(
         &self,

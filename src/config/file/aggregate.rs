@@ -11,6 +11,7 @@ use super::shape;
 use super::shape::Key;
 use super::shape::Object;
 use super::shape::Shape;
+use super::stream;
 use super::value;
 use crate::aggregate::choice::Choice;
 pub use crate::aggregate::choice::{Gauges, Quantiles};
@@ -50,7 +51,7 @@ pub(super) static MERGE: Object = Object {
     required: &["match"],
 };
 
-static SELECTOR: Object = Object {
+pub(super) static SELECTOR: Object = Object {
     wanted: "a selector",
     keys: &[
         Key {
@@ -103,6 +104,7 @@ impl MergeRule {
 pub(super) fn decode(node: &Node, path: &Path, report: &mut Report) -> Vec<MergeRule> {
     let items = decode::items(node, "a list of ways of merging", None, path, report);
     let items = items.unwrap_or_default().iter().enumerate();
+    let items = items.filter(|(_, item)| !stream::is_stream(item));
     items.filter_map(|(at, item)| merge_rule(item, &path.item(at), report)).collect()
 }
 
@@ -136,7 +138,7 @@ const QUANTILES: [(&str, Quantiles); 3] =
 pub(super) const COUNTERS: [(&str, Counters); 2] =
     [("raw", Counters::Raw), ("reset-safe", Counters::ResetSafe)];
 
-fn read_selector(node: &Node, path: &Path, report: &mut Report) -> Option<RuleSet> {
+pub(super) fn read_selector(node: &Node, path: &Path, report: &mut Report) -> Option<RuleSet> {
     let mut spec = RuleSpec {
         action: Action::Keep,
         source_labels: Some(vec!["__name__".to_owned()]),

@@ -22,7 +22,7 @@ use weir::wire::{
 };
 
 use crate::servers::eventually;
-use crate::support::{PATIENCE, runtime};
+use crate::support::{NOW_MS, PATIENCE, runtime};
 use crate::wire::owned::{OwnedMessage, OwnedSeries};
 
 /// Writes whole messages of one version.
@@ -144,13 +144,6 @@ impl Destination for Keeper {
         (version, decoded)
     }
 
-    fn try_room(&self, _: usize) -> Result<(), AppendError> {
-        match &*self.fails.lock().unwrap() {
-            Some(full @ AppendError::Full { .. }) => Err(full.clone()),
-            _ => Ok(()),
-        }
-    }
-
     async fn append(&self, batches: Self::Batches) -> Result<(), AppendError> {
         if let Some(error) = &*self.fails.lock().unwrap() {
             return Err(error.clone());
@@ -180,7 +173,7 @@ impl TestReceiver {
         let keepers: Vec<_> = keepers.into_iter().map(Arc::new).collect();
         let config = config(settings, rules, &keepers);
         let metrics = Arc::new(Metrics::new());
-        let receiver = Arc::new(Receiver::new(config, metrics.receive.clone()));
+        let receiver = Arc::new(Receiver::new(config, None, metrics.receive.clone()));
         let runtime = runtime();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
@@ -250,6 +243,8 @@ pub(crate) fn config(
         settings,
         destinations: keepers.to_vec(),
         rules,
+        streams: Vec::new(),
+        clock: || NOW_MS,
         random: weir::app::options::random_word,
     }
 }
