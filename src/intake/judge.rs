@@ -135,7 +135,8 @@ impl Judge {
             accepted.canonical = None;
         }
         let has_histograms = accepted.points.n_histograms > 0;
-        let is_plain = !has_histograms && (version == Version::V1 || accepted.points.n_samples > 0);
+        let is_empty_v1 = version == Version::V1 && accepted.points.n_exemplars == 0;
+        let is_plain = !has_histograms && (accepted.points.n_samples > 0 || is_empty_v1);
         if is_plain && state.lone.is_none() {
             state.written += accepted.points;
             then(&accepted);
@@ -193,19 +194,20 @@ impl State {
                 )
             });
         }
-        if version == Version::V2 && accepted.points.n_values() == 0 {
-            if n_exemplars == 0 {
-                return self.refuse(Reason::Empty, || {
-                    format!(
-                        "TimeSeries must contain at least one sample or histogram for series {shown}"
-                    )
-                });
-            }
+        if accepted.points.n_values() == 0 && n_exemplars > 0 {
             self.has_lone_exemplars = true;
-            self.is_clean = false;
-            // They are written with a value, or behind all others.
-            self.written.n_exemplars += n_exemplars;
-            return;
+            if version == Version::V2 || self.lone.is_some() {
+                self.is_clean = false;
+                // They are written with a value, or behind all others.
+                self.written.n_exemplars += n_exemplars;
+                return;
+            }
+        } else if version == Version::V2 && accepted.points.n_values() == 0 {
+            return self.refuse(Reason::Empty, || {
+                format!(
+                    "TimeSeries must contain at least one sample or histogram for series {shown}"
+                )
+            });
         }
         let mut good = Vec::new();
         for histogram in series.histograms().iter() {

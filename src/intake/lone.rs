@@ -1,7 +1,8 @@
 //! Exemplars that come without a value of their series.
 //!
-//! Prometheus sends them like that in 2.0, as a series of their own, and its receiver refuses a
-//! series without a value. So they go on with a value of their series, if the request has one.
+//! Prometheus sends them like that, as a series of their own, and its receiver refuses a series
+//! without a value in 2.0. So they go on with a value of their series, if the request has one;
+//! where a request of 1.0 goes on as it came they stay as they are.
 
 use std::collections::HashMap;
 

@@ -106,6 +106,11 @@ impl Out {
         })
     }
 
+    /// Whether the body goes on as it is, wherever it goes.
+    pub(super) fn is_whole_everywhere(&self) -> bool {
+        self.whole.iter().all(|is_whole| *is_whole)
+    }
+
     /// Write a series every way.
     pub(super) fn put<W: SeriesWriter>(
         &mut self,

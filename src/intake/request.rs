@@ -197,7 +197,9 @@ impl<W: SeriesWriter> Walk<'_, W> {
         self.judge.begin(self.plan.limits.labels_max, &request);
         self.out.begin(self.plan, self.writers, &request, now_ms);
         let walked = self.series(&mut request)?;
-        if walked == Walked::Again || !self.out.is_taken_whole(self.writers) {
+        // 1.0 may have them alone, 2.0 may not.
+        let has_lone = self.judge.has_lone_exemplars() && !self.out.is_whole_everywhere();
+        if walked == Walked::Again || has_lone || !self.out.is_taken_whole(self.writers) {
             let mut request = decoder.open(version, message)?;
             if self.judge.has_lone_exemplars() {
                 self.judge.collect_lone_exemplars(&mut request)?;

@@ -2,6 +2,7 @@
 
 mod forward;
 mod receiver;
+mod through;
 
 use crate::wire::OwnedMessage;
 use crate::wire::OwnedSeries;

@@ -48,6 +48,19 @@ pub(crate) fn python_or_skip() -> Option<PathBuf> {
     has_client.then(|| folder.join("bin/python3"))
 }
 
+/// The same for a program that not every system has: no test has to have it.
+#[must_use]
+pub(crate) fn find_rare_or_skip(name: &str) -> Option<PathBuf> {
+    let built = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/servers").join(name);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = std::env::split_paths(&path).map(|folder| folder.join(name));
+    let found = std::iter::once(built).chain(installed).find(|program| program.is_file());
+    if found.is_none() {
+        println!("skipped: no {name} here, `make servers` gets it where it is packaged");
+    }
+    found
+}
+
 /// A process that listens on a loopback port, killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -104,6 +117,23 @@ impl Server {
             child.kill().ok();
             child.wait().ok();
         }
+    }
+
+    /// Start a VictoriaMetrics that keeps its data in `folder`.
+    pub(crate) fn victoria_metrics(program: PathBuf, folder: &Path) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
+        let child = Command::new(program)
+            .arg(format!("-httpListenAddr={address}"))
+            .arg(format!("-storageDataPath={}", folder.display()))
+            .arg("-retentionPeriod=100y")
+            .arg("-loggerLevel=ERROR")
+            .spawn()
+            .unwrap();
+        let server = Self { child: Some(child), address };
+        eventually("VictoriaMetrics listens", || TcpStream::connect(&server.address).ok());
+        server
     }
 
     /// Something that listens already, not ended by this.
@@ -205,6 +235,51 @@ impl Prometheus {
         Self { server, _folder: folder }
     }
 
+    /// Start one that scrapes as `scrape_configs` says, takes remote write, and keeps exemplars.
+    pub(crate) fn with_remote_write(program: PathBuf, config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("prometheus.yml");
+        std::fs::write(&file, config).unwrap();
+        let server = Server::start(
+            Command::new(program)
+                .arg(format!("--config.file={}", file.display()))
+                .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+                .arg("--web.enable-remote-write-receiver")
+                .arg("--enable-feature=exemplar-storage")
+                .arg("--web.listen-address=127.0.0.1:0"),
+        );
+        Self { server, _folder: folder }
+    }
+
+    /// `127.0.0.1:port`.
+    pub(crate) fn address(&self) -> &str {
+        &self.server.address
+    }
+
+    /// Every sample, histogram and exemplar of the last hour, `labels time value`.
+    pub(crate) fn points(&self) -> std::collections::BTreeSet<String> {
+        let all = weir::http::percent::encode_segment("{__name__=~\".+\"}");
+        let samples = self.api(&format!("query?query={all}%5B1h%5D"));
+        let mut points = std::collections::BTreeSet::new();
+        for series in samples["data"]["result"].as_array().into_iter().flatten() {
+            for key in ["values", "histograms"] {
+                for point in series[key].as_array().into_iter().flatten() {
+                    let labels = spell_labels(&series["metric"]);
+                    points.insert(format!("{labels} {} {}", point[0], point[1]));
+                }
+            }
+        }
+        let until = weir::app::clock::system_time_ms() / 1000 + 60;
+        let since = until - 3600;
+        let path = format!("query_exemplars?query={all}&start={since}&end={until}");
+        for series in self.api(&path)["data"].as_array().into_iter().flatten() {
+            for exemplar in series["exemplars"].as_array().into_iter().flatten() {
+                points.insert(format!("{} {exemplar}", spell_labels(&series["seriesLabels"])));
+            }
+        }
+        points
+    }
+
     /// Start it on the blocks in `data`, a folder below `folder`, with nothing to scrape.
     pub(crate) fn on_blocks(program: PathBuf, folder: TempDir, data: &Path) -> Self {
         let file = folder.path().join("prometheus.yml");
@@ -277,6 +352,13 @@ impl Prometheus {
         let entries = all["data"].as_array().unwrap().iter();
         entries.map(|m| format!("{} {} {}", m["metric"], m["type"], m["help"])).collect()
     }
+}
+
+/// Labels of JSON in one spelling, whatever order they are in.
+pub(crate) fn spell_labels(labels: &serde_json::Value) -> String {
+    let labels = labels.as_object().unwrap();
+    let labels: std::collections::BTreeMap<_, _> = labels.iter().collect();
+    serde_json::to_string(&labels).unwrap()
 }
 
 /// What one target's own scrape is called in Prometheus; these differ between targets.
