@@ -94,19 +94,11 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn long_varint(&mut self, field: &'static str) -> Result<u64> {
         let Some(bytes) = self.rest.first_chunk::<8>() else { return self.any_varint(field) };
-        let word = u64::from_le_bytes(*bytes);
-        let stops = !word & 0x8080_8080_8080_8080;
-        if stops == 0 {
+        let Some((value, n_bytes)) = varint_in(u64::from_le_bytes(*bytes)) else {
             return self.any_varint(field);
-        }
-        let n_bits = stops.trailing_zeros() + 1; // a multiple of eight
-        let word = word & (u64::MAX >> (64 - n_bits));
-        // Close the gaps of one bit, then of two, then of four.
-        let word = (word & 0x7f00_7f00_7f00_7f00) >> 1 | word & 0x007f_007f_007f_007f;
-        let word = (word & 0x3fff_0000_3fff_0000) >> 2 | word & 0x0000_3fff_0000_3fff;
-        let word = (word & 0x0fff_ffff_0000_0000) >> 4 | word & 0x0000_0000_0fff_ffff;
-        self.rest = self.rest.get(n_bits as usize / 8..).unwrap_or_default();
-        Ok(word)
+        };
+        self.rest = self.rest.get(n_bytes..).unwrap_or_default();
+        Ok(value)
     }
 
     #[cold]
@@ -155,10 +147,26 @@ impl<'a> Cursor<'a> {
         Ok(Cursor { rest: bytes, end: self.end - rest.len() })
     }
 
+    /// Take a field of less than 128 bytes, if the next one has this key of one byte. Takes nothing
+    /// otherwise. Most fields are such, and need none of the care errors take.
+    #[inline]
+    pub(super) fn short_bytes(&mut self, key: u8) -> Option<Cursor<'a>> {
+        let [found, length, rest @ ..] = self.rest else { return None };
+        if *found != key || *length >= 0x80 {
+            return None;
+        }
+        let (bytes, rest) = rest.split_at_checked(usize::from(*length))?;
+        self.rest = rest;
+        Some(Cursor { rest: bytes, end: self.end - rest.len() })
+    }
+
     /// Where the rest of this message stands in the body.
     #[inline]
     pub(super) fn span(&self) -> Span {
-        Span::new(self.offset(), self.end)
+        // Bodies are shorter than 4 GiB.
+        #[expect(clippy::cast_possible_truncation, reason = "checked when the body was opened")]
+        let (start, end) = (self.offset() as u32, self.end as u32);
+        Span { start, end }
     }
 
     /// Deal with a field no arm of a match has taken: skip it, unless its number is one of `known`,
@@ -217,4 +225,30 @@ impl<'a> Cursor<'a> {
 #[expect(clippy::cast_possible_wrap, reason = "that is what zigzag is for")]
 pub(super) fn zigzag(n: u64) -> i64 {
     (n >> 1) as i64 ^ -((n & 1) as i64)
+}
+
+/// The varint in the low bytes of a word, and how many it takes; nothing if it takes more than
+/// eight.
+#[inline]
+fn varint_in(word: u64) -> Option<(u64, usize)> {
+    let stops = !word & 0x8080_8080_8080_8080;
+    if stops == 0 {
+        return None;
+    }
+    let n_bits = stops.trailing_zeros() + 1; // a multiple of eight
+    let word = word & (u64::MAX >> (64 - n_bits));
+    // Close the gaps of one bit, then of two, then of four.
+    let word = (word & 0x7f00_7f00_7f00_7f00) >> 1 | word & 0x007f_007f_007f_007f;
+    let word = (word & 0x3fff_0000_3fff_0000) >> 2 | word & 0x0000_3fff_0000_3fff;
+    let word = (word & 0x0fff_ffff_0000_0000) >> 4 | word & 0x0000_0000_0fff_ffff;
+    Some((word, n_bits as usize / 8))
+}
+
+/// The varint that all of these bytes, at most eight, are.
+#[inline]
+pub(super) fn short_varint(bytes: &[u8]) -> Option<u64> {
+    let mut word = [0; 8];
+    word.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    let (value, n_bytes) = varint_in(u64::from_le_bytes(word))?;
+    (n_bytes == bytes.len()).then_some(value)
 }

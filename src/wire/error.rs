@@ -78,7 +78,7 @@ pub enum WireErrorKind {
     FirstSymbol,
     /// References of one series that lead nowhere. Other series are not concerned.
     #[error("{0}")]
-    Refs(RefFault),
+    Refs(Box<RefFault>),
 }
 
 /// References into the symbols that lead nowhere, in the reference receiver's words.

@@ -238,20 +238,12 @@ pub(super) fn read_label<'a>(
     }
 }
 
-/// A label as every sender writes it: the name, then the value, nothing else.
+/// A label as every sender writes it: the name, then the value, nothing else, both short.
 #[inline]
-fn canonical_label(message: Cursor<'_>) -> Option<(Cursor<'_>, Cursor<'_>)> {
+pub(super) fn canonical_label(message: Cursor<'_>) -> Option<(Cursor<'_>, Cursor<'_>)> {
     let mut message = message;
-    if *message.rest().first()? != 0x0a {
-        return None;
-    }
-    message.key("").ok()?;
-    let name = message.bytes("").ok()?;
-    if *message.rest().first()? != 0x12 {
-        return None;
-    }
-    message.key("").ok()?;
-    let value = message.bytes("").ok()?;
+    let name = message.short_bytes(0x0a)?;
+    let value = message.short_bytes(0x12)?;
     message.is_at_end().then_some((name, value))
 }
 

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Version;
-use super::cursor::{BYTES, Cursor, FIXED64, VARINT, key};
+use super::cursor::{BYTES, Cursor, FIXED64, VARINT, key, short_varint};
 use super::error::{RefFault, RefProblem, WireError, WireErrorKind};
 use super::histogram::Histogram;
 use super::labels::{
-    LabelSpans, Labels, REF, REFS, Refs, Symbols, read_label, read_refs, reference,
+    LabelSpans, Labels, REF, REFS, Refs, Symbols, canonical_label, read_label, read_refs, reference,
 };
 use super::series::{
     Exemplars, Histograms, Metadata, MetricMetadata, Sample, Series, SeriesMetadata, metric_type,
@@ -336,6 +336,15 @@ impl<'a> Request<'a> {
         tables.clear();
         let mut has_custom_buckets = false;
         let mut rest = message;
+        // Nearly every series begins with short labels and nothing odd about them.
+        let mut ahead = rest;
+        while let Some(label) = ahead.short_bytes(0x0a)
+            && let Some((name, value)) = canonical_label(label)
+            && tables.labels.len() < limits.labels_max
+        {
+            tables.labels.push(LabelSpans { name: name.span(), value: value.span() });
+            rest = ahead;
+        }
         while !rest.is_at_end() {
             match rest.key("timeseries")? {
                 LABELS => {
@@ -404,7 +413,7 @@ impl<'a> Request<'a> {
             .or_else(|| found.metadata.and_then(|metadata| metadata.problem(n_symbols)));
         if let Some(problem) = problem {
             let fault = RefFault::new(&tables.refs, problem);
-            return Err(message.error("timeseries", WireErrorKind::Refs(fault)));
+            return Err(message.error("timeseries", WireErrorKind::Refs(Box::new(fault))));
         }
         if found.created_ms != 0 {
             for sample in tables.samples.iter_mut().filter(|s| s.start_timestamp_ms == 0) {
@@ -492,6 +501,25 @@ const SAMPLE_START: u64 = key(3, VARINT);
 
 #[inline]
 fn read_sample(message: Cursor<'_>, version: Version) -> Result<Sample, WireError> {
+    match canonical_sample(message) {
+        Some(sample) => Ok(sample),
+        None => any_sample(message, version),
+    }
+}
+
+/// A sample as most are: a value, a timestamp of up to eight bytes, nothing else.
+#[inline]
+fn canonical_sample(message: Cursor<'_>) -> Option<Sample> {
+    let (value, rest) = message.rest().strip_prefix(&[0x09])?.split_first_chunk::<8>()?;
+    let timestamp = short_varint(rest.strip_prefix(&[0x10])?)?;
+    Some(Sample {
+        value: f64::from_bits(u64::from_le_bytes(*value)),
+        timestamp_ms: timestamp.cast_signed(),
+        start_timestamp_ms: 0,
+    })
+}
+
+fn any_sample(message: Cursor<'_>, version: Version) -> Result<Sample, WireError> {
     let mut message = message;
     let mut sample = Sample::default();
     while !message.is_at_end() {
