@@ -64,7 +64,7 @@ bench: setup ## criterion benches, one file a stage
 
 .PHONY: bench-e2e
 bench-e2e: build ## gate against plain download: ratios and memory, written to benches/results
-	$(CARGO) bench --bench end_to_end
+	$(CARGO) bench --bench end_to_end --bench fan_in
 
 .PHONY: kill9
 kill9: setup ## ROUNDS of load, kill -9 and restart of a sender: nothing acknowledged may be lost

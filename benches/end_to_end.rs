@@ -22,14 +22,17 @@ mod preset;
 mod process;
 #[path = "support/report.rs"]
 mod report;
+#[path = "support/scene.rs"]
+mod scene;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::Instant;
 
 use process::CpuTime;
 use report::{Case, Report, Run};
+use scene::{Process, ms, self_command, sums};
 
 /// The instants of the two bodies, a scrape apart.
 const TIMES_MS: [i64; 2] = [1_767_229_200_000, 1_767_229_215_000];
@@ -93,16 +96,6 @@ fn gate_client(address: &str, headers: &str) {
     println!("{wall_ms} 0 {n_bytes} {n_samples} {total_count}");
 }
 
-fn sums(body: &[u8]) -> (usize, f64) {
-    let text = std::str::from_utf8(body).expect("UTF-8");
-    let samples = text.lines().filter(|line| !line.starts_with('#'));
-    samples.fold((0, 0.0), |(n_samples, total), line| {
-        let (series, value) = line.rsplit_once(' ').expect("a value");
-        let value: f64 = value.parse().expect("a number");
-        (n_samples + 1, if series.contains("_count{") { total + value } else { total })
-    })
-}
-
 fn bench() {
     let setting = |name: &str, default| match std::env::var(name) {
         Ok(value) => value.parse().expect("a number"),
@@ -115,7 +108,7 @@ fn bench() {
     let bench = Bench::start(weir, n_ingresses);
     let report = bench.run(n_rounds);
     println!("\n{report}");
-    report.save();
+    report::save(&report.weir, "End to end", "", &report.to_string());
 }
 
 /// The processes of one run and what they should say.
@@ -137,11 +130,15 @@ impl Bench {
         let [(n_series, first), (n_later, later)] = [sums(&bodies[0]), sums(&bodies[1])];
         assert_eq!(n_series, n_later, "series of the two scrapes");
         assert!(later > first, "counters have risen");
-        let generator = Process::start_generator(&weir, n_ingresses);
+        let generate = format!(
+            "generate --preset {PRESET} --set paths={N_PATHS} --set ingresses={n_ingresses} --at {}",
+            TIMES_MS[0] / 1000
+        );
+        let generator = Process::start_weir(&weir, &words_of(&generate));
         let [first_body, _] = bodies;
         Self {
             weir,
-            server: Process::start_server(n_ingresses),
+            server: Process::start_self(&["serve", &n_ingresses.to_string()]),
             generator,
             first: first_body,
             n_series,
@@ -162,14 +159,13 @@ impl Bench {
         assert_eq!(self.generated(), self.first.len(), "bytes generated");
 
         let gates = [
-            Process::start_gate(&self.weir, &self.server.address, "/metrics", FOLD),
-            Process::start_gate(&self.weir, &self.server.address, "/chunked", FOLD),
-            Process::start_gate(&self.weir, &self.server.address, "/metrics", FOLD),
-            Process::start_gate(&self.weir, &self.server.address, "/metrics", ""),
+            self.start_gate("/metrics", FOLD),
+            self.start_gate("/chunked", FOLD),
+            self.start_gate("/metrics", FOLD),
+            self.start_gate("/metrics", ""),
         ];
-        for gate in &gates {
-            let n_series = if gate.folds { self.n_folded } else { self.n_series };
-            self.scrape(gate, "", n_series);
+        for (at, gate) in gates.iter().enumerate() {
+            self.scrape(gate, "", if at < 3 { self.n_folded } else { self.n_series });
         }
         for round in 0..n_rounds {
             let body_bytes = plain.add(self.download("/metrics?plain"));
@@ -179,7 +175,7 @@ impl Bench {
             gzip.add(self.scrape(&gates[2], "Accept-Encoding: gzip\\r\\n", self.n_folded));
             through.add(self.scrape(&gates[3], "", self.n_series));
             generate.add(self.generate());
-            let fresh = Process::start_gate(&self.weir, &self.server.address, "/metrics", FOLD);
+            let fresh = self.start_gate("/metrics", FOLD);
             cold.add(self.scrape(&fresh, "", self.n_folded));
             // The first scrape was before the rounds: this is after the third.
             if round == 1 {
@@ -204,6 +200,14 @@ impl Bench {
                 (plain_chunked, vec![chunked]),
             ],
         }
+    }
+
+    fn start_gate(&self, path: &str, rules: &str) -> Process {
+        let mut flags = words_of(&format!("--upstream http://{}{path}", self.server.address));
+        if !rules.is_empty() {
+            flags.extend(["--relabel".to_owned(), rules.to_owned()]);
+        }
+        Process::start_weir(&self.weir, &flags)
     }
 
     fn download(&self, path: &str) -> Run {
@@ -259,82 +263,6 @@ impl Bench {
     }
 }
 
-/// This executable again, in another role; what it prints.
-fn self_command(args: &[&str]) -> (Run, usize, f64) {
-    let this = std::env::current_exe().expect("it runs");
-    let output = Command::new(this).args(args).stderr(Stdio::inherit()).output().expect("it runs");
-    let text = String::from_utf8(output.stdout).expect("numbers");
-    let numbers: Vec<f64> = text.split_whitespace().filter_map(|n| n.parse().ok()).collect();
-    let [wall_ms, cpu_ms, n_bytes, n_samples, total] = numbers[..] else {
-        panic!("{args:?} printed {text:?}")
-    };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "they are counts")]
-    let (n_bytes, n_samples) = (n_bytes as usize, n_samples as usize);
-    (Run { wall_ms, cpu_ms, n_bytes }, n_samples, total)
-}
-
-/// A process that listens, ended when dropped.
-struct Process {
-    child: Child,
-    address: String,
-    folds: bool,
-}
-
-impl Process {
-    fn start_server(n_ingresses: usize) -> Self {
-        let this = std::env::current_exe().expect("it runs");
-        let mut child = Command::new(this)
-            .args(["serve", &n_ingresses.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut address = String::new();
-        let stdout = child.stdout.take().expect("it is piped");
-        BufReader::new(stdout).read_line(&mut address).expect("it prints its address");
-        Self { child, address: address.trim().to_owned(), folds: false }
-    }
-
-    fn start_gate(weir: &str, server: &str, path: &str, rules: &str) -> Self {
-        let mut command = Command::new(weir);
-        command.args(["--upstream", &format!("http://{server}{path}")]);
-        if !rules.is_empty() {
-            command.args(["--relabel", rules]);
-        }
-        Self::start(command, !rules.is_empty())
-    }
-
-    fn start_generator(weir: &str, n_ingresses: usize) -> Self {
-        let mut command = Command::new(weir);
-        command.args(["generate", "--preset", PRESET, "--set", &format!("paths={N_PATHS}")]);
-        command.args(["--set", &format!("ingresses={n_ingresses}")]);
-        command.args(["--at", &format!("{}", TIMES_MS[0] / 1000)]);
-        Self::start(command, false)
-    }
-
-    fn start(mut command: Command, folds: bool) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        let address = free.local_addr().expect("it is bound").to_string();
-        drop(free);
-        command.args(["--listen-address", &address, "--log-level", "warn"]);
-        let child = command.spawn().expect("weir starts");
-        let process = Self { child, address, folds };
-        let began = Instant::now();
-        while TcpStream::connect(&process.address).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(10), "weir does not listen");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        process
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to end.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-fn ms(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
+fn words_of(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
 }

@@ -1,4 +1,5 @@
 //! The table of one end-to-end run.
+#![allow(dead_code, reason = "each bench uses its own part")]
 
 use std::fmt;
 use std::process::Command;
@@ -45,18 +46,12 @@ impl Case {
         run.n_bytes
     }
 
-    fn sorted(&self, of: impl Fn(&Run) -> f64) -> Vec<f64> {
-        let mut values: Vec<f64> = self.runs.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values
-    }
-
     fn median(&self, of: impl Fn(&Run) -> f64) -> f64 {
-        self.sorted(of)[self.runs.len() / 2]
+        median(&self.runs.iter().map(of).collect::<Vec<_>>())
     }
 
     fn min(&self, of: impl Fn(&Run) -> f64) -> f64 {
-        self.sorted(of)[0]
+        self.runs.iter().map(of).fold(f64::INFINITY, f64::min)
     }
 
     fn write_row(&self, out: &mut fmt::Formatter<'_>, plain: Option<&Self>) -> fmt::Result {
@@ -110,31 +105,36 @@ impl fmt::Display for Report {
     }
 }
 
-impl Report {
-    /// Write the table under `benches/results`, with where and how it was made.
-    pub(crate) fn save(&self) {
-        let machine = process::machine();
-        let libc = process::libc_of(&self.weir);
-        let commit = said(&["git", "describe", "--always", "--dirty", "--abbrev=10"]);
-        let date = said(&["date", "-u", "+%Y-%m-%d"]);
-        let text = format!(
-            "# End to end, {date}\n\n- machine: {machine}\n- weir: commit {commit}, {libc}\n\
-             - command: `make bench-e2e`\n\n{self}"
-        );
-        let words: Vec<String> = machine
-            .split(',')
-            .next()
-            .unwrap_or_default()
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .filter(|word| !word.is_empty() && !["R", "TM", "Processor", "CPU"].contains(word))
-            .map(str::to_lowercase)
-            .collect();
-        let libc = if libc == "glibc" { "" } else { "-musl" };
-        let name = format!("{date}-{}{libc}.md", words.join("-"));
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results");
-        std::fs::create_dir_all(folder).expect("the folder can be made");
-        std::fs::write(format!("{folder}/{name}"), text).expect("the file can be written");
-    }
+/// The middle one of some values.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Write a table under `benches/results`, with where and how it was made.
+pub(crate) fn save(weir: &str, title: &str, name: &str, table: &str) {
+    let machine = process::machine();
+    let libc = process::libc_of(weir);
+    let commit = said(&["git", "describe", "--always", "--dirty", "--abbrev=10"]);
+    let date = said(&["date", "-u", "+%Y-%m-%d"]);
+    let text = format!(
+        "# {title}, {date}\n\n- machine: {machine}\n- weir: commit {commit}, {libc}\n\
+         - command: `make bench-e2e`\n\n{table}"
+    );
+    let processor = machine.split(',').next().unwrap_or_default();
+    let words = processor
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty() && !["R", "TM", "Processor", "CPU"].contains(word))
+        .map(str::to_lowercase);
+    let mut parts = vec![date];
+    parts.extend(Some(name.to_owned()).filter(|name| !name.is_empty()));
+    parts.extend(words);
+    parts.extend((libc != "glibc").then(|| "musl".to_owned()));
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results");
+    std::fs::create_dir_all(folder).expect("the folder can be made");
+    std::fs::write(format!("{folder}/{}.md", parts.join("-")), text)
+        .expect("the file can be written");
 }
 
 /// What a command prints, or `unknown`.

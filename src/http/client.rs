@@ -4,7 +4,7 @@
 //! are sent; decoding and limits are the reader's.
 
 use crate::http::connect::{ConnectError, Connection, Connector};
-use crate::http::pool::{Driver, Key, Pool, Pooled};
+use crate::http::pool::{Driver, Key, Place, Pool, Pooled};
 use crate::http::proxy::ProxyRules;
 use crate::http::tls::TlsClient;
 use crate::http::url::{Url, UrlError};
@@ -21,8 +21,6 @@ use std::task::{Context, Poll, ready};
 
 /// As Go's client.
 const REDIRECTS_MAX: usize = 10;
-/// One read takes up to this much; measured, larger brings nothing.
-const READ_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Which encodings to ask for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -169,14 +167,15 @@ impl Client {
         address: Option<SocketAddr>,
     ) -> Result<Pooled, FetchError> {
         let Connection { io, is_loopback, proxy } = self.connector.connect(url, address).await?;
+        let (place, buffer_bytes) = Place::take();
         let (sender, connection) = hyper::client::conn::http1::Builder::new()
-            .read_buf_exact_size(Some(READ_BUFFER_BYTES))
+            .read_buf_exact_size(Some(buffer_bytes))
             .handshake(TokioIo::new(io))
             .await
             .map_err(|e| FetchError::Http(flat(&e)))?;
         // Errors reach whoever waits for the answer.
         let driver = Driver::new(async move { drop(connection.await) });
-        Ok(Pooled { driver, sender, key, is_loopback, proxy })
+        Ok(Pooled { driver, sender, key, is_loopback, proxy, place })
     }
 
     async fn send(
