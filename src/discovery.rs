@@ -186,13 +186,15 @@ impl Discovery {
         let target = match target {
             Target::Http(url) => Target::Http(with_params(url)),
             Target::At(url, address) => Target::At(with_params(url), *address),
-            Target::File(path) => Target::File(path.clone()),
+            Target::File(_) | Target::Local(_) => target.clone(),
         };
         let labels = match &target {
             Target::Http(url) | Target::At(url, _) => {
                 labels_of_url(url, &target.instance(), Vec::new())
             }
-            Target::File(_) => vec![("__address__".to_owned(), target.instance())],
+            Target::File(_) | Target::Local(_) => {
+                vec![("__address__".to_owned(), target.instance())]
+            }
         };
         Discovered { target, labels }
     }

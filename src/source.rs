@@ -5,12 +5,14 @@
 //! Nothing here knows what the bytes say: the sink does, and may refuse them.
 
 pub mod error;
+pub mod local;
 pub mod scrape;
 pub mod target;
 
 pub use error::Refused;
 pub use error::ScrapeError;
 pub use error::ScrapeErrorKind;
+pub use local::Local;
 pub use scrape::Scraper;
 pub use scrape::within;
 pub use target::Target;

@@ -17,7 +17,7 @@
 //! Otherwise GET and HEAD only; HEAD never scrapes. Everything else is 404. A scrape that failed is 502, or
 //! 504 if time ran out.
 
-mod admit;
+pub(super) mod admit;
 mod analyze;
 pub(super) mod config;
 mod expose;
@@ -34,13 +34,13 @@ mod source;
 mod targets;
 mod timing;
 
-use crate::app::gate::admit::AuthFailure;
 use crate::app::gate::route::Route;
 use crate::app::gate::scrapes::Scrapes;
 use crate::app::gate::timing::Patience;
+use crate::app::push::PushProxy;
 use crate::http::Body;
 use crate::http::answer::{Problem, answer, text, typed};
-use crate::http::server::{ConnectionEvent, Drain, TlsFailure, serve};
+use crate::http::server::{ConnectionEvent, Drain, serve};
 use crate::http::web::Web;
 use crate::remote_write::Destinations;
 use crate::telemetry::Metrics;
@@ -85,6 +85,8 @@ struct Gate {
     reload_errors: ArcSwapOption<Vec<String>>,
     /// Who may ask.
     web: Arc<Web>,
+    /// What is pushed to the same address, if anything is.
+    push: Option<Arc<PushProxy>>,
     /// Where to ask for a reload, if that is allowed.
     reloader: Option<mpsc::Sender<ReloadReply>>,
 }
@@ -155,23 +157,26 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Drain {
     let (_, come) = mpsc::channel(1);
-    run_reloading(config, listener, shutdown, Reloads { come, ask: None }, Front::open()).await
+    let reloads = Reloads { come, ask: None };
+    run_reloading(config, listener, shutdown, reloads, Front::open(), None).await
 }
 
-/// Serve until `shutdown` completes, taking over new configurations as they come.
+/// Serve until `shutdown` completes, taking over new configurations as they come; `push` has the
+/// same address.
 pub async fn run_reloading(
     config: GateConfig,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
     reloads: Reloads,
     front: Front,
+    push: Option<Arc<PushProxy>>,
 ) -> Drain {
     let Front { web, mut reloaded } = front;
     let Reloads { mut come, ask } = reloads;
     let server = config.server;
     let forward = config.forward.clone().zip(config.destinations.clone());
     let (now_ms, random) = (config.clock, config.random);
-    let gate = Arc::new(Gate::new(config, ask, Arc::clone(&web)));
+    let gate = Arc::new(Gate::new(config, ask, Arc::clone(&web), push));
     let metrics = Arc::clone(&gate.metrics);
     let observe = move |event| record(&metrics, event);
     let serving = Arc::clone(&gate);
@@ -182,6 +187,9 @@ pub async fn run_reloading(
     let shutdown = async {
         shutdown.await;
         gate.is_draining.store(true, Ordering::Relaxed);
+        if let Some(push) = &gate.push {
+            push.drain();
+        }
         tracing::info!("Draining.");
     };
     let reloading = async {
@@ -200,11 +208,18 @@ pub async fn run_reloading(
         }
         std::future::pending::<Drain>().await
     };
+    let expiring = async {
+        match &gate.push {
+            Some(push) => push.expire_for_ever().await,
+            None => std::future::pending().await,
+        }
+    };
     let tls = || web.tls();
     tokio::select! {
         drain = forwarding => drain,
         drain = serve(listener, server, tls, handler, observe, shutdown) => drain,
         drain = reloading => drain,
+        drain = expiring => drain,
     }
 }
 
@@ -221,17 +236,17 @@ pub(super) fn record(metrics: &Metrics, event: ConnectionEvent) {
 }
 
 impl Gate {
-    fn new(config: GateConfig, reloader: Option<mpsc::Sender<ReloadReply>>, web: Arc<Web>) -> Self {
-        let metrics = Arc::new(Metrics::new());
+    fn new(
+        config: GateConfig,
+        reloader: Option<mpsc::Sender<ReloadReply>>,
+        web: Arc<Web>,
+        push: Option<Arc<PushProxy>>,
+    ) -> Self {
+        let metrics = push.as_ref().map(|push| push.metrics()).unwrap_or_default();
         for limit in LIMITS {
             metrics.declare_limit(limit);
         }
-        for failure in TlsFailure::ALL {
-            metrics.declare_tls_failure(failure.reason());
-        }
-        for failure in AuthFailure::ALL {
-            metrics.declare_auth_failure(failure.reason());
-        }
+        admit::declare(&metrics);
         let destinations = config.destinations.clone();
         if let Some(all) = &destinations {
             metrics.show_remote_write(all.metrics());
@@ -246,6 +261,7 @@ impl Gate {
             metrics,
             reload_errors: ArcSwapOption::empty(),
             web,
+            push,
             reloader,
         }
     }
@@ -308,9 +324,16 @@ impl Gate {
     }
 
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        if let Some(push) =
+            self.push.as_ref().filter(|_| PushProxy::is_beside(request.uri().path()))
+        {
+            return Arc::clone(push).answer_guarded(&self.web, request).await;
+        }
         let route = Route::of(request.uri().path());
         let label = route.as_ref().map_or("other", Route::label);
-        let answered = match self.admit(route.as_ref(), request.headers()).await {
+        let is_probe = matches!(route, Some(Route::Healthy | Route::Ready));
+        let admitted = admit::admit(&self.web, &self.metrics, is_probe, request.headers()).await;
+        let answered = match admitted {
             Ok(()) => self.answer(route, &request).await,
             Err(problem) => Err(problem),
         };

@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `PUT`, `POST`, `DELETE /metrics/job/JOB{/LABEL/VALUE}` | push to a group, delete it |
-//! | `/metrics` | what is stored |
+//! | `/metrics`, `/pushed` | what is stored |
 //! | `/api/v1/status`, `/api/v1/metrics` | as the Pushgateway answers them |
 //! | `DELETE /api/v1/metrics?match[]=SELECTOR` | delete groups by their labels |
 //! | `/-/push`, `/-/push.json` | what was refused of late, and why |
@@ -13,7 +13,8 @@
 //! | `/-/metrics` | weir's own metrics |
 //!
 //! A push goes one way: path → who may → body, decoded within limits → families → policy → store or
-//! Pushgateway. Nothing is redirected, since clients come back with another method.
+//! Pushgateway. Where a gate has the address too, `/metrics`, `/` and those of health and of weir's own
+//! metrics are the gate's. Nothing is redirected, since clients come back with another method.
 
 mod api;
 mod envelope;
@@ -28,16 +29,20 @@ mod process;
 mod receive;
 mod refusal;
 mod route;
+mod schema;
 mod selector;
 pub mod serve;
 
 use crate::app::clock::Clock;
+use crate::app::gate::Front;
+use crate::app::gate::admit;
 use crate::app::push::forward::Forwarder;
 use crate::app::push::history::History;
 use crate::app::push::identity::Identities;
 use crate::app::push::journal::Journal;
 use crate::app::push::receive::OpenBytes;
 use crate::app::push::route::Route;
+use crate::config::file::push::Policy;
 use crate::config::file::push::PushConfig;
 use crate::http::Body;
 use crate::http::answer::Problem;
@@ -46,8 +51,8 @@ use crate::http::answer::text;
 use crate::http::answer::typed;
 use crate::http::server::Drain;
 use crate::http::server::ServerLimits;
-use crate::http::server::no_tls;
 use crate::http::server::serve;
+use crate::http::web::Web;
 use crate::push::store::Store;
 use crate::push::store::StoreLimits;
 use crate::telemetry::Metrics;
@@ -110,28 +115,37 @@ pub struct PushProxy {
 /// Serve a push proxy alone until `shutdown` completes, then drain.
 pub async fn run(
     proxy: Arc<PushProxy>,
+    front: Front,
     limits: ServerLimits,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Drain {
+    let Front { web, mut reloaded } = front;
+    admit::declare(&proxy.metrics);
     let counted = Arc::clone(&proxy.metrics);
     let observe = move |event| crate::app::gate::record(&counted, event);
     let serving = Arc::clone(&proxy);
+    let guard = Arc::clone(&web);
     let handler = move |request: Request<Incoming>| {
-        let proxy = Arc::clone(&serving);
-        async move {
-            let route = Route::of(request.uri().path());
-            proxy.handle(route, request).await
-        }
+        let (proxy, web) = (Arc::clone(&serving), Arc::clone(&guard));
+        async move { proxy.answer_guarded(&web, request).await }
     };
+    let reloading = async {
+        while let Some(is_ok) = reloaded.recv().await {
+            proxy.metrics.web_reloaded(is_ok);
+        }
+        std::future::pending::<Drain>().await
+    };
+    let tls = || web.tls();
     let shutdown = async {
         shutdown.await;
-        proxy.is_draining.store(true, Ordering::Relaxed);
+        proxy.drain();
         tracing::info!("Draining.");
     };
     tokio::select! {
-        drain = serve(listener, limits, no_tls, handler, observe, shutdown) => drain,
+        drain = serve(listener, limits, tls, handler, observe, shutdown) => drain,
         drain = proxy.expire_for_ever() => drain,
+        drain = reloading => drain,
     }
 }
 
@@ -141,10 +155,19 @@ impl PushProxy {
     /// # Errors
     ///
     /// Files that cannot be read, and settings that do not go together; a line each.
-    pub fn new(options: PushOptions, metrics: Arc<Metrics>) -> Result<Self, Vec<String>> {
+    pub fn new(mut options: PushOptions, metrics: Arc<Metrics>) -> Result<Self, Vec<String>> {
+        let learn = |policy: &mut Policy| schema::learn(policy, options.random).err();
+        let errors: Vec<_> = options.config.policies.iter_mut().filter_map(learn).collect();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
         let config = &options.config;
         if config.forward.is_some() && config.policies.iter().any(|p| p.aggregate.is_some()) {
             let line = "push.policies: aggregate needs weir to be the store, remove push.forward";
+            return Err(vec![line.to_owned()]);
+        }
+        if config.in_metrics && !config.forward.as_ref().is_none_or(|f| f.fallback_to_store) {
+            let line = "push.in_metrics: weir stores nothing, remove it or push.forward";
             return Err(vec![line.to_owned()]);
         }
         let identities = Identities::new(&config.identities, options.random)?;
@@ -176,6 +199,43 @@ impl PushProxy {
         })
     }
 
+    /// Where it counts.
+    pub(super) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    /// Whether a path is that of an endpoint, where a gate has the address too.
+    pub(super) fn is_beside(path: &str) -> bool {
+        Route::beside_the_gate(path).is_some()
+    }
+
+    /// Be ready for nothing more.
+    pub(super) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Answer a request, if what stands before lets it through.
+    pub(super) async fn answer_guarded(
+        self: Arc<Self>,
+        web: &Web,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let route = Route::of(request.uri().path());
+        let is_probe = matches!(route, Some(Route::Health | Route::Healthy | Route::Ready));
+        let admitted = admit::admit(web, &self.metrics, is_probe, request.headers()).await;
+        let mut response = match admitted {
+            Ok(()) => self.handle(route, request).await,
+            Err(problem) => {
+                let response = answer(&problem);
+                let label = route.map_or("other", Route::label);
+                self.metrics.http_request(label, response.status().as_u16());
+                response
+            }
+        };
+        web.decorate(response.headers_mut());
+        response
+    }
+
     /// Answer a request whose endpoint is known.
     async fn handle(
         self: Arc<Self>,
@@ -190,7 +250,9 @@ impl PushProxy {
             Some(Route::Lint) => self.lint(request).await,
             Some(Route::ApiMetrics) if request.method() == Method::DELETE => {
                 let query = request.uri().query().unwrap_or_default();
-                let deleted = self.delete_matching(request.headers(), query).await;
+                let deleted = self
+                    .delete_matching((request.headers(), request.extensions().get()), query)
+                    .await;
                 deleted.unwrap_or_else(|refusal| refusal.answer())
             }
             Some(route) => self.other(route, &request),
@@ -241,7 +303,7 @@ impl PushProxy {
     }
 
     /// Forget groups when their time is over.
-    async fn expire_for_ever(&self) -> Drain {
+    pub(super) async fn expire_for_ever(&self) -> Drain {
         let mut ticks = interval(EXPIRY_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

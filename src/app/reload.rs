@@ -13,6 +13,7 @@ use crate::app::gate::Reloads;
 use crate::app::options;
 use crate::app::options::Options;
 use crate::config::file::Config;
+use crate::source::Target;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,12 +31,17 @@ pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// Requests for a reload that may wait; who comes then waits to be let in.
 const ASKED_MAX: usize = 8;
 
-/// Begin to watch for reasons to read the configuration again. `running` is what it was at first.
+/// Begin to watch for reasons to read the configuration again. `running` is what it was at first;
+/// `local` is one more target, whatever is read.
 ///
 /// # Errors
 ///
 /// The system does not give signals.
-pub(super) fn watch(options: Options, running: Config) -> io::Result<Reloads> {
+pub(super) fn watch(
+    options: Options,
+    running: Config,
+    local: Option<Target>,
+) -> io::Result<Reloads> {
     let hangup = signal(SignalKind::hangup())?;
     let (send, come) = mpsc::channel(1);
     let (ask, asked) = mpsc::channel(ASKED_MAX);
@@ -43,7 +49,7 @@ pub(super) fn watch(options: Options, running: Config) -> io::Result<Reloads> {
     let mut looks = interval(LOOK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let path = options.config_file.clone().or_else(|| options.relabel_file.clone());
-    let reloader = Reloader { options: Arc::new(options), running, path, send };
+    let reloader = Reloader { options: Arc::new(options), running, local, path, send };
     tokio::spawn(reloader.run(hangup, asked, looks));
     Ok(Reloads { come, ask })
 }
@@ -52,6 +58,7 @@ pub(super) fn watch(options: Options, running: Config) -> io::Result<Reloads> {
 struct Reloader {
     options: Arc<Options>,
     running: Config,
+    local: Option<Target>,
     /// The file that is watched, if one is.
     path: Option<PathBuf>,
     send: mpsc::Sender<Reload>,
@@ -102,6 +109,10 @@ impl Reloader {
             Ok((config, gate))
         });
         let (config, gate) = read.await.map_err(|e| vec![e.to_string()]).flatten()?;
+        let gate = match self.local.clone() {
+            Some(local) => gate.with_target(&config, local),
+            None => gate,
+        };
         options::warn(&config.warnings);
         for key in changed_for_restart(&self.running, &config) {
             tracing::warn!(key, "A changed setting takes effect after a restart.");

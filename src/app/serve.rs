@@ -6,6 +6,7 @@ use crate::app::gate::GateConfig;
 use crate::app::options;
 use crate::app::options::Options;
 use crate::app::push;
+use crate::app::push::PushProxy;
 use crate::app::receive;
 use crate::app::reload;
 use crate::app::web;
@@ -45,15 +46,11 @@ impl Failure {
 ///
 /// A configuration the gate cannot work with, an address it cannot have, a drain out of time.
 pub fn gate(options: &Options, config: Config) -> Result<(), Failure> {
-    if config.push.is_some() {
-        if config.upstreams.is_empty() {
-            return push::serve::alone(config);
-        }
-        let line = "push beside upstreams is not served yet: give it a weir of its own";
-        return Err(Failure::new(Exit::BadInput, line.to_owned()));
-    }
     if config.receive.is_some() && config.upstreams.is_empty() {
         return receive::proxy::alone(options, config);
+    }
+    if config.push.is_some() && config.upstreams.is_empty() {
+        return push::serve::alone(config);
     }
     let gate = GateConfig::new(&config, &options.proxies)
         .map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
@@ -79,6 +76,14 @@ async fn serve(gate: GateConfig, config: Config, options: Options) -> Result<(),
     let front = web::front(config.web_config_file.as_deref(), config.open_probes);
     let front = front.await.map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
     let has_tls = front.web.tls().is_some();
+    let push = config.push.clone();
+    let push = push.map(|settings| push::serve::open(&config, settings, &front.web)).transpose()?;
+    let settings = config.push.clone().unwrap_or_default();
+    let local = push.as_ref().filter(|_| settings.in_metrics).map(PushProxy::target);
+    let gate = match local.clone() {
+        Some(local) => gate.with_target(&config, local),
+        None => gate,
+    };
     let ListenAddress { host, port } = &config.listen;
     let listener = listen(host.as_deref(), *port).await?;
     let failed = |e: io::Error| Failure::new(Exit::Failure, e.to_string());
@@ -88,16 +93,27 @@ async fn serve(gate: GateConfig, config: Config, options: Options) -> Result<(),
     let gate = GateConfig { destinations: destinations.clone(), ..gate };
     let drain_time_max = config.limits.drain_time_max;
     let stop = nth_signal(signals.clone(), 1);
-    let reloads = reload::watch(options, config).map_err(failed)?;
+    let reloads = reload::watch(options, config.clone(), local).map_err(failed)?;
+    let (beside, apart) = match settings.listen {
+        None => (push, None),
+        Some(address) => (None, push.map(|push| (push, address))),
+    };
+    let stop_pushing = nth_signal(signals.clone(), 1);
+    let pushing = async {
+        let Some((push, address)) = apart else { return Ok(Drain::Complete) };
+        push::serve::beside(push, &config, &address, stop_pushing).await
+    };
+    let gating =
+        async { Ok(gate::run_reloading(gate, listener, stop, reloads, front, beside).await) };
     let served = async {
-        let drain = gate::run_reloading(gate, listener, stop, reloads, front).await;
+        let (gated, pushed) = tokio::try_join!(gating, pushing)?;
         if let Some(destinations) = destinations {
             destinations.drain(drain_time_max).await;
         }
-        drain
+        drained(if gated == Drain::Complete { pushed } else { gated })
     };
     tokio::select! {
-        drain = served => drained(drain),
+        done = served => done,
         () = nth_signal(signals, 2) => Err(second_signal()),
     }
 }

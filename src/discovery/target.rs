@@ -90,6 +90,7 @@ pub(super) fn order(target: &Target) -> impl Ord + use<> {
             (host.parse::<IpAddr>().ok(), host.to_owned(), url.port(), rest(url))
         }
         Target::File(path) => (None, path.display().to_string(), 0, String::new()),
+        Target::Local(local) => (None, local.name().to_owned(), 0, String::new()),
     };
     let is_fixed = !matches!(target, Target::At(..));
     (address.is_none(), address, port, name, rest, is_fixed)

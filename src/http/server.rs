@@ -4,6 +4,7 @@
 //! The listener and the signal to stop are arguments, so tests bind port 0 and decide when it ends.
 
 use crate::http::Body;
+use crate::http::web::tls::names_of;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
@@ -12,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, Write as _};
 use std::pin::{Pin, pin};
@@ -52,6 +54,26 @@ pub struct ServerLimits {
     /// Time for open requests to finish once the server stops.
     pub drain_time_max: Duration,
 }
+
+/// What makes TLS of a connection.
+#[derive(Clone)]
+pub struct Tls {
+    /// Agrees on it with the client.
+    pub acceptor: TlsAcceptor,
+    /// Whether a client's certificate is taken only if an authority has signed it.
+    pub verifies_clients: bool,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls(…)")
+    }
+}
+
+/// The alternative names in the certificate of a client, which an authority has signed. Where there
+/// is one, requests have them among their extensions.
+#[derive(Clone, Debug)]
+pub struct ClientNames(pub Arc<[String]>);
 
 /// What happens to connections, for whoever counts it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -127,7 +149,7 @@ pub enum Drain {
 }
 
 /// For [`serve`]: no connection is encrypted.
-pub fn no_tls() -> Option<TlsAcceptor> {
+pub fn no_tls() -> Option<Tls> {
     None
 }
 
@@ -136,7 +158,7 @@ pub fn no_tls() -> Option<TlsAcceptor> {
 pub async fn serve<H, F>(
     listener: TcpListener,
     limits: ServerLimits,
-    tls: impl Fn() -> Option<TlsAcceptor>,
+    tls: impl Fn() -> Option<Tls>,
     handler: H,
     observe: impl Fn(ConnectionEvent) + Clone + Send + Sync + 'static,
     shutdown: impl Future<Output = ()>,
@@ -181,7 +203,7 @@ where
             let _closed = OnDrop(|| observe(ConnectionEvent::Closed));
             drop(stream.set_nodelay(true));
             let event = match tls {
-                None => serve_connection(stream, limits, handler, stopping).await,
+                None => serve_connection((stream, None), limits, handler, stopping).await,
                 Some(tls) => serve_tls(tls, stream, limits, handler, stopping).await,
             };
             event.map(&observe);
@@ -203,7 +225,7 @@ async fn drain(mut connections: JoinSet<()>, time_max: Duration) -> Drain {
 
 /// Agree on TLS, then serve; what is worth counting about its end, if anything.
 async fn serve_tls<H, F>(
-    tls: TlsAcceptor,
+    tls: Tls,
     stream: TcpStream,
     limits: ServerLimits,
     handler: H,
@@ -218,15 +240,15 @@ where
         _ = stopping.changed() => return None,
     };
     match agreed.unwrap_or(Err(TlsFailure::Timeout)) {
-        Ok(stream) => serve_connection(stream, limits, handler, stopping).await,
+        Ok(agreed) => serve_connection(agreed, limits, handler, stopping).await,
         Err(failure) => Some(ConnectionEvent::TlsFailed(failure)),
     }
 }
 
 async fn handshake(
-    tls: TlsAcceptor,
+    tls: Tls,
     mut stream: TcpStream,
-) -> Result<Box<TlsStream<TcpStream>>, TlsFailure> {
+) -> Result<(Box<TlsStream<TcpStream>>, Option<ClientNames>), TlsFailure> {
     let mut first = [0];
     match stream.peek(&mut first).await {
         // No record of TLS begins with a letter; every request does.
@@ -238,12 +260,16 @@ async fn handshake(
         Ok(1) => {}
         _ => return Err(TlsFailure::Closed),
     }
-    tls.accept(stream).await.map(Box::new).map_err(|error| TlsFailure::of(&error))
+    let agreed = tls.acceptor.accept(stream).await.map_err(|error| TlsFailure::of(&error))?;
+    let shown = agreed.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let shown = shown.filter(|_| tls.verifies_clients);
+    let names = shown.map(|certificate| ClientNames(names_of(certificate).into()));
+    Ok((Box::new(agreed), names))
 }
 
 /// Serve one connection to its end; what is worth counting about that end, if anything.
 async fn serve_connection<S, H, F>(
-    stream: S,
+    (stream, client): (S, Option<ClientNames>),
     limits: ServerLimits,
     handler: H,
     mut stopping: watch::Receiver<()>,
@@ -256,7 +282,10 @@ where
     let progress = Arc::new(Progress::default());
     let io = Unstalled::new(stream, limits.stall_time_max, Arc::clone(&progress));
     let answered = Arc::clone(&progress);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(client) = &client {
+            request.extensions_mut().insert(client.clone());
+        }
         answered.set(Progress::ANSWERING);
         let body_ends = EndOfBody(Arc::clone(&answered));
         let response = handler(request);

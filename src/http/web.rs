@@ -9,6 +9,7 @@ pub mod tls;
 mod users;
 
 use crate::http::percent;
+use crate::http::server::Tls;
 use crate::http::settings::Secret;
 use crate::http::web::tls::ServerTls;
 use crate::http::web::users::Checks;
@@ -118,19 +119,10 @@ pub struct Web {
 /// Settings in force.
 #[derive(Debug, Default)]
 struct Active {
-    tls: Option<TlsConfig>,
+    tls: Option<Tls>,
     users: Users,
     headers: Vec<(HeaderName, HeaderValue)>,
     limiter: Option<Limiter>,
-}
-
-/// TLS in force; what it holds is not to be shown.
-struct TlsConfig(TlsAcceptor);
-
-impl fmt::Debug for TlsConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TlsConfig(…)")
-    }
 }
 
 impl Active {
@@ -139,7 +131,8 @@ impl Active {
         let tls = match (&settings.tls, &material) {
             (Some(tls), Some(material)) => {
                 let config = tls::build(tls, material).await?;
-                Some(TlsConfig(TlsAcceptor::from(Arc::new(config))))
+                let acceptor = TlsAcceptor::from(Arc::new(config));
+                Some(Tls { acceptor, verifies_clients: tls.verifies_clients() })
             }
             _ => None,
         };
@@ -195,8 +188,8 @@ impl Web {
     }
 
     /// What makes TLS of a new connection; `None`: it is plain HTTP.
-    pub fn tls(&self) -> Option<TlsAcceptor> {
-        self.active.load().tls.as_ref().map(|tls| tls.0.clone())
+    pub fn tls(&self) -> Option<Tls> {
+        self.active.load().tls.clone()
     }
 
     /// Whether to answer a request with these headers.

@@ -10,6 +10,7 @@ use crate::http::settings::ClientSettings;
 use crate::http::tls::TlsClient;
 use crate::model::Format;
 use crate::source::error::{Refused, ScrapeError, ScrapeErrorKind};
+use crate::source::local::LocalBody;
 use crate::source::target::Target;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
@@ -118,6 +119,12 @@ impl Scraper {
             Target::Http(url) => (url, None),
             Target::At(url, address) => (url, Some(*address)),
             Target::File(path) => return open_file(path).await,
+            Target::Local(local) => {
+                let mut response = Response::new(RawBody::Local(local.open()));
+                let content_type = HeaderValue::from_static("text/plain");
+                response.headers_mut().insert(CONTENT_TYPE, content_type);
+                return Ok(response);
+            }
         };
         let header = |text: &str| {
             HeaderValue::from_str(text)
@@ -191,6 +198,8 @@ pub enum RawBody {
     Http(ClientBody),
     /// From a file, read through a buffer.
     File(tokio::fs::File, Box<[u8]>),
+    /// From this process.
+    Local(LocalBody),
 }
 
 impl RawBody {
@@ -203,6 +212,7 @@ impl RawBody {
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ScrapeError>>> {
         match self {
             Self::Http(body) => body.poll_chunk(cx).map_err(ScrapeError::from),
+            Self::Local(LocalBody(next)) => Poll::Ready(next().map(Ok)),
             Self::File(file, buffer) => {
                 let mut buffer = ReadBuf::new(buffer);
                 let read = ready!(Pin::new(file).poll_read(cx, &mut buffer));

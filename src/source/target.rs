@@ -2,6 +2,7 @@
 
 use crate::http::Url;
 use crate::http::url::UrlError;
+use crate::source::local::Local;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ pub enum Target {
     At(Url, SocketAddr),
     /// A file that is read anew for each scrape.
     File(PathBuf),
+    /// This process.
+    Local(Local),
 }
 
 /// Why a text names no target.
@@ -65,6 +68,7 @@ impl Target {
             Self::File(path) => {
                 format!("file:{}", path.file_name().unwrap_or_default().to_string_lossy())
             }
+            Self::Local(local) => local.name().to_owned(),
         }
     }
 }
@@ -74,7 +78,7 @@ impl fmt::Display for Target {
         match self {
             Self::Http(url) => url.fmt(f),
             Self::At(url, address) => write!(f, "{url} at {address}"),
-            Self::File(_) => f.write_str(&self.instance()),
+            Self::File(_) | Self::Local(_) => f.write_str(&self.instance()),
         }
     }
 }

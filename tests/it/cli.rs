@@ -69,13 +69,14 @@ impl Process {
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
-    /// Read the log up to a line that contains `text`.
-    pub(crate) fn wait_for_log(&mut self, text: &str) {
+    /// Read the log up to a line that contains `text`, and give that.
+    pub(crate) fn wait_for_log(&mut self, text: &str) -> String {
         while !self.seen.last().is_some_and(|line| line.contains(text)) {
             let mut line = String::new();
             assert!(self.log.read_line(&mut line).unwrap() > 0, "it ended: {:?}", self.seen);
             self.seen.push(line);
         }
+        self.seen.last().cloned().unwrap_or_default()
     }
 
     /// Wait for the end; the exit code and the whole log.

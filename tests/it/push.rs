@@ -1,6 +1,7 @@
 //! Paths of pushes, and what a real Pushgateway makes of them.
 
 mod behind;
+mod beside;
 mod clients;
 mod durable;
 mod proxy;

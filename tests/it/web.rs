@@ -393,6 +393,46 @@ fn clients_show_certificates() {
     assert_ne!(weir.status("https://HOST/metrics", &stranger), 200);
 }
 
+/// Who pushes is known by the names in the certificate, if an authority has signed it.
+#[test]
+fn a_certificate_tells_who_pushes() {
+    let Some(curl) = find_or_skip("curl") else { return };
+    let files = Files::new();
+    let start = |policy: &str| {
+        files.web(&format!("{TLS}{policy}"));
+        let push = "push: {identities: [{name: c, client_names: [x, 10.0.0.1], job: mine}]}";
+        files.write("weir.yaml", &format!("web_config_file: web.yml\n{push}\n"));
+        let mut command = Command::new(WEIR);
+        command.args(["-p0", "--config"]).arg(files.path("weir.yaml"));
+        command
+    };
+    let policy = "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: ca.pem\n";
+    let process = Process::start(&mut start(policy));
+    let port = process.address.port();
+    let push = |name: &str, job: &str| {
+        let mut command = Command::new(&curl);
+        command.current_dir(files.dir.path());
+        command.args(["-q", "-sS", "--noproxy", "*", "-m", "30", "-w", "%{http_code}"]);
+        command.args(["--resolve", &format!("localhost:{port}:127.0.0.1"), "--cacert", "ca.pem"]);
+        if !name.is_empty() {
+            let (cert, key) = (format!("{name}.crt"), format!("{name}.key"));
+            command.args(["--cert", &cert, "--key", &key]);
+        }
+        command.args(["--data-binary", "m 1\n"]);
+        command.arg(format!("https://localhost:{port}/metrics/job/{job}"));
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(push("client", "mine"), "200");
+    assert_eq!(push("client", "yours"), "c may not push for the job \"yours\", only for mine\n403");
+    assert_eq!(push("other", "mine"), "Unauthorized\n401");
+    assert_eq!(push("", "mine"), "Unauthorized\n401");
+    // Where anybody can write what stands in a certificate, it tells nothing.
+    let output = start("  client_auth_type: RequireAnyClientCert\n").output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("client_names need a web_config_file whose"), "{told}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
 /// A client that says nothing holds a connection no longer than one that says half a request.
 #[test]
 fn a_handshake_has_its_time() {

@@ -1,9 +1,10 @@
 //! Whether a request is answered at all.
 
-use crate::app::gate::Gate;
-use crate::app::gate::route::Route;
 use crate::http::answer::Problem;
+use crate::http::server::TlsFailure;
 use crate::http::web::Refusal;
+use crate::http::web::Web;
+use crate::telemetry::Metrics;
 use http::HeaderMap;
 
 /// Why credentials are refused, as it is counted.
@@ -28,33 +29,40 @@ impl AuthFailure {
     }
 }
 
-impl Gate {
-    /// Ask what stands before the gate; what is refused is counted.
-    pub(super) async fn admit(
-        &self,
-        route: Option<&Route>,
-        headers: &HeaderMap,
-    ) -> Result<(), Problem> {
-        let is_probe = matches!(route, Some(Route::Healthy | Route::Ready));
-        if is_probe && self.web.opens_probes {
-            return Ok(());
-        }
-        self.web.admit(headers).await.map_err(|refusal| match refusal {
-            Refusal::NoCredentials => self.unauthorized(AuthFailure::Missing),
-            Refusal::BadCredentials => self.unauthorized(AuthFailure::Wrong),
-            Refusal::TooManyChecks => {
-                self.metrics.limit_refusal("password_checks");
-                Problem::Busy { what: "passwords to check" }
-            }
-            Refusal::TooOften => {
-                self.metrics.limit_refusal("request_rate");
-                Problem::TooOften
-            }
-        })
+/// Ask what stands before a server; what is refused is counted.
+pub(in crate::app) async fn admit(
+    web: &Web,
+    metrics: &Metrics,
+    is_probe: bool,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
+    if is_probe && web.opens_probes {
+        return Ok(());
     }
-
-    fn unauthorized(&self, failure: AuthFailure) -> Problem {
-        self.metrics.auth_failed(failure.reason());
+    let unauthorized = |failure: AuthFailure| {
+        metrics.auth_failed(failure.reason());
         Problem::Unauthorized
+    };
+    web.admit(headers).await.map_err(|refusal| match refusal {
+        Refusal::NoCredentials => unauthorized(AuthFailure::Missing),
+        Refusal::BadCredentials => unauthorized(AuthFailure::Wrong),
+        Refusal::TooManyChecks => {
+            metrics.limit_refusal("password_checks");
+            Problem::Busy { what: "passwords to check" }
+        }
+        Refusal::TooOften => {
+            metrics.limit_refusal("request_rate");
+            Problem::TooOften
+        }
+    })
+}
+
+/// Show everything that is counted here from the start.
+pub(in crate::app) fn declare(metrics: &Metrics) {
+    for failure in TlsFailure::ALL {
+        metrics.declare_tls_failure(failure.reason());
+    }
+    for failure in AuthFailure::ALL {
+        metrics.declare_auth_failure(failure.reason());
     }
 }

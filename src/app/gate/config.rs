@@ -17,6 +17,7 @@ use crate::http::server::ServerLimits;
 use crate::http::settings::ClientSettings;
 use crate::ledger::ReadLimits;
 use crate::remote_write::Destinations;
+use crate::source::Target;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -163,6 +164,21 @@ impl GateConfig {
             destinations: None,
             forward: ForwardPlan::of(config),
         })
+    }
+}
+
+impl GateConfig {
+    /// The same with one more target, whose series go through the rules of all outputs.
+    #[must_use]
+    pub fn with_target(mut self, config: &Config, target: Target) -> Self {
+        let subsets = config.subsets.iter().map(|(_, rules)| rules);
+        self.upstreams.push(UpstreamConfig {
+            targets: Plan::one(Source::Fixed(target)),
+            client: ClientSettings::default(),
+            scrape_timeout: None,
+            rules: std::iter::once(&config.main).chain(subsets).cloned().collect(),
+        });
+        self
     }
 }
 

@@ -7,6 +7,7 @@ use crate::app::push::selector::Selector;
 use crate::http::Body;
 use crate::http::answer::typed;
 use crate::http::percent;
+use crate::http::server::ClientNames;
 use crate::model::number::write_value;
 use crate::push::Family;
 use crate::push::GroupingKey;
@@ -87,14 +88,14 @@ impl PushProxy {
     /// Delete the groups that the `match[]` parameters of a query mean, if who asks may.
     pub(super) async fn delete_matching(
         &self,
-        headers: &HeaderMap,
+        (headers, client): (&HeaderMap, Option<&ClientNames>),
         query: &str,
     ) -> Result<Response<Body>, Refusal> {
         if self.forwarder.is_some() {
             let line = "the groups are the Pushgateway's: delete them one by one";
             return Err(Refusal::bad("matchers", line));
         }
-        let who = self.identities.find(headers).await?;
+        let who = self.identities.find(headers, client).await?;
         let selectors = selectors(query).map_err(|line| Refusal::bad("matchers", line))?;
         let is_meant = |key: &GroupingKey| selectors.iter().any(|selector| selector.matches(key));
         let keys = self.store().find(is_meant);

@@ -80,7 +80,10 @@ impl PushProxy {
             envelope.headers.insert(AUTHORIZATION, value.clone());
         }
         let Envelope { verb, url, path, headers, data } = envelope;
-        match self.accept(verb, &path, &headers, Source::Whole(data)).await {
+        match self
+            .accept(verb, &path, (&headers, parts.extensions.get()), Source::Whole(data))
+            .await
+        {
             Ok(status) => {
                 let message = format!("Successfully forwarded to {url}");
                 let status = status.as_u16();

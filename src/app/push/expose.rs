@@ -8,6 +8,9 @@ use crate::push::store::FamilyPage;
 use crate::push::store::PUSH_FAILURE_TIME;
 use crate::push::store::PUSH_TIME;
 use crate::push::store::time_family;
+use crate::source::Local;
+use crate::source::Target;
+use crate::source::local::Pieces;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderValue;
@@ -30,9 +33,19 @@ struct Reading {
 }
 
 impl PushProxy {
-    pub(super) fn expose(self: &Arc<Self>, headers: &HeaderMap) -> Response<Body> {
+    /// What is stored, as a target of the gate.
+    pub(in crate::app) fn target(self: &Arc<Self>) -> Target {
+        let proxy = Arc::clone(self);
+        Target::Local(Local::new("push", move || proxy.pieces()))
+    }
+
+    fn pieces(self: &Arc<Self>) -> Pieces {
         let mut reading = Reading { proxy: Arc::clone(self), name: None, page: None, times: None };
-        let mut response = Response::new(Body::pieces(move || reading.piece()));
+        Box::new(move || reading.piece())
+    }
+
+    pub(super) fn expose(self: &Arc<Self>, headers: &HeaderMap) -> Response<Body> {
+        let mut response = Response::new(Body::pieces(self.pieces()));
         let accept = headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
         let is_utf8 = self.options.config.utf8_names
             && accept.is_some_and(|accept| accept.contains("escaping=allow-utf-8"));

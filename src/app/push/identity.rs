@@ -7,6 +7,7 @@
 use crate::app::push::process::Verb;
 use crate::app::push::refusal::Refusal;
 use crate::config::file::push::Identity;
+use crate::http::server::ClientNames;
 use crate::model::Fingerprint;
 use crate::model::FingerprintKey;
 use crate::push::GroupingKey;
@@ -112,11 +113,22 @@ impl Identities {
         Ok(Self { all, secret: FingerprintKey::new(random), remembered, checks })
     }
 
-    /// Who sends a request with these headers.
-    pub(super) async fn find(&self, headers: &HeaderMap) -> Result<Arc<Who>, Refusal> {
+    /// Who sends a request with these headers over a connection with a certificate of these names.
+    pub(super) async fn find(
+        &self,
+        headers: &HeaderMap,
+        client: Option<&ClientNames>,
+    ) -> Result<Arc<Who>, Refusal> {
+        let certified = || {
+            let ClientNames(names) = client?;
+            let has_name =
+                |who: &&Arc<Who>| who.settings.client_names.iter().any(|name| names.contains(name));
+            self.all.iter().find(has_name).cloned()
+        };
         let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let found = match value.map(|value| value.split_once(' ').unwrap_or((value, ""))) {
-            None => self.all.iter().find(|who| who.is_without_credentials()).cloned(),
+            None => certified()
+                .or_else(|| self.all.iter().find(|who| who.is_without_credentials()).cloned()),
             Some((scheme, word)) if scheme.eq_ignore_ascii_case("bearer") => {
                 let hash: [u8; 32] = Sha256::digest(word.trim().as_bytes()).into();
                 self.all.iter().find(|who| who.tokens.contains(&hash)).cloned()
@@ -186,7 +198,7 @@ impl Who {
     }
 
     fn is_without_credentials(&self) -> bool {
-        self.settings.basic.is_none() && self.settings.token_hashes_file.is_none()
+        !self.settings.has_credentials()
     }
 
     /// Whether it may do that to the group.

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -71,11 +72,22 @@ enum Work {
     Snapshot(Vec<GroupState>, i64),
 }
 
-/// The way to the thread that writes.
+/// The way to the thread that writes. When it is dropped, what was sent is written and the
+/// directory free for others.
 #[derive(Debug)]
 pub(super) struct Journal {
-    send: mpsc::SyncSender<Work>,
+    /// There until it is dropped.
+    send: Option<mpsc::SyncSender<Work>>,
     wants_snapshot: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.send = None;
+        // One that panicked has told so.
+        self.thread.take().map(JoinHandle::join);
+    }
 }
 
 /// Resolves when a change is durable.
@@ -186,34 +198,39 @@ impl Journal {
         let writer =
             Writer { queue, log_bytes_max: LOG_BYTES_MIN, wants: Arc::clone(&wants_snapshot) };
         let thread = std::thread::Builder::new().name("push-journal".to_owned());
-        thread.spawn(move || writer.run(&work)).map_err(|e| failed(&e))?;
-        Ok(Self { send, wants_snapshot })
+        let thread = thread.spawn(move || writer.run(&work)).map_err(|e| failed(&e))?;
+        Ok(Self { send: Some(send), wants_snapshot, thread: Some(thread) })
     }
 
     /// Append a change. Whoever calls holds the store.
     pub(super) fn append(&self, entry: Entry) -> Result<Durable, Refusal> {
         let (done, durable) = oneshot::channel();
-        self.send.try_send(Work::Append(entry, Some(done))).map_err(|_| {
-            let line = "too many pushes wait for the disk";
-            let refusal = Refusal::later("journal", line, Duration::from_secs(1));
-            Refusal { status: StatusCode::SERVICE_UNAVAILABLE, ..refusal }
-        })?;
-        Ok(durable)
+        if self.is_sent(Work::Append(entry, Some(done))) {
+            return Ok(durable);
+        }
+        let line = "too many pushes wait for the disk";
+        let refusal = Refusal::later("journal", line, Duration::from_secs(1));
+        Err(Refusal { status: StatusCode::SERVICE_UNAVAILABLE, ..refusal })
     }
 
     /// Append a change nobody waits for. Where it cannot be, it is done again, or of no importance.
     pub(super) fn note(&self, entry: Entry) {
-        drop(self.send.try_send(Work::Append(entry, None)));
+        self.is_sent(Work::Append(entry, None));
     }
 
     /// Begin a snapshot if the log has grown long. Whoever calls holds the store.
     pub(super) fn snapshot_if_wanted(&self, store: &Store, now_ms: i64) {
         if self.wants_snapshot.swap(false, Ordering::Relaxed) {
             let work = Work::Snapshot(GroupState::all(store), now_ms);
-            if self.send.try_send(work).is_err() {
+            if !self.is_sent(work) {
                 self.wants_snapshot.store(true, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Send work, unless too much waits.
+    fn is_sent(&self, work: Work) -> bool {
+        self.send.as_ref().is_some_and(|send| send.try_send(work).is_ok())
     }
 }
 

@@ -13,6 +13,7 @@ use crate::app::push::receive::Held;
 use crate::app::push::refusal::Refusal;
 use crate::config::file::push::Policy;
 use crate::http::Body;
+use crate::http::server::ClientNames;
 use crate::lint::Report;
 use crate::lint::RuleSet;
 use crate::model::Format;
@@ -130,22 +131,24 @@ impl PushProxy {
         };
         let (parts, body) = request.into_parts();
         let source = Source::Stream(body);
-        match self.accept(verb, parts.uri.path(), &parts.headers, source).await {
+        let sender = (&parts.headers, parts.extensions.get());
+        match self.accept(verb, parts.uri.path(), sender, source).await {
             Ok(status) => empty(status),
             Err(refusal) => refusal.answer(),
         }
     }
 
-    /// Take a push, and count and note what comes of it.
+    /// Take a push, and count and note what comes of it. The sender is known by headers and
+    /// certificate.
     pub(super) async fn accept(
         self: &Arc<Self>,
         verb: Verb,
         path: &str,
-        headers: &HeaderMap,
+        (headers, client): (&HeaderMap, Option<&ClientNames>),
         source: Source,
     ) -> Result<StatusCode, Refusal> {
         let began = Instant::now();
-        let who = self.identities.find(headers).await;
+        let who = self.identities.find(headers, client).await;
         let name = who.as_ref().map_or(NOBODY, |who| who.name()).to_owned();
         let done = match who {
             Ok(who) => self.take(who, verb, path, headers, source).await,

@@ -5,7 +5,7 @@
 pub(super) enum Route {
     /// `/metrics/job/…`: push and delete.
     Push,
-    /// `/metrics`: what is stored.
+    /// `/metrics` and `/pushed`: what is stored.
     Metrics,
     /// `/api/v1/status`.
     ApiStatus,
@@ -51,6 +51,7 @@ impl Route {
     /// The endpoint of a raw path, where the gate has the address too.
     pub(super) fn beside_the_gate(path: &str) -> Option<Self> {
         Some(match path {
+            "/pushed" => Self::Metrics,
             "/api/v1/status" => Self::ApiStatus,
             "/api/v1/metrics" => Self::ApiMetrics,
             "/-/push" => Self::Page,

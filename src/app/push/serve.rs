@@ -14,10 +14,14 @@ use crate::app::serve::listen;
 use crate::app::serve::nth_signal;
 use crate::app::serve::runtime;
 use crate::app::serve::second_signal;
+use crate::app::web;
 use crate::config::file::Config;
 use crate::config::file::limits::Limits;
 use crate::config::file::listen::ListenAddress;
+use crate::config::file::push::PushConfig;
+use crate::http::server::Drain;
 use crate::http::server::ServerLimits;
+use crate::http::web::Web;
 use crate::telemetry::Metrics;
 use std::io;
 use std::sync::Arc;
@@ -28,8 +32,8 @@ use std::sync::Arc;
 ///
 /// Settings that push cannot work with, an address it cannot have, a drain out of time.
 pub(in crate::app) fn alone(config: Config) -> Result<(), Failure> {
-    if config.web_config_file.is_some() {
-        let line = "web_config_file is not served for push yet: remove it, use push.identities";
+    if !config.remote_write.is_empty() {
+        let line = "remote_write: what is pushed is not sent, unless upstreams and push.in_metrics make it part of what is scraped";
         return Err(Failure::new(Exit::BadInput, line.to_owned()));
     }
     options::warn(&config.warnings);
@@ -42,13 +46,38 @@ pub(in crate::app) fn alone(config: Config) -> Result<(), Failure> {
 
 async fn serve(config: Config) -> Result<(), Failure> {
     let Some(settings) = config.push.clone() else { return Ok(()) };
+    let front = web::front(config.web_config_file.as_deref(), config.open_probes);
+    let front = front.await.map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
+    let tls = front.web.tls().is_some();
     let ListenAddress { host, port } = settings.listen.as_ref().unwrap_or(&config.listen);
     let listener = listen(host.as_deref(), *port).await?;
     let failed = |e: io::Error| Failure::new(Exit::Failure, e.to_string());
     let signals = count_signals().map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(version, address = %address, port = address.port(), "Starting the push proxy.");
+    let port = address.port();
+    tracing::info!(version, address = %address, port, tls, "Starting the push proxy.");
+    let proxy = open(&config, settings, &front.web)?;
+    let limits = server_limits(&config.limits);
+    let stop = nth_signal(signals.clone(), 1);
+    tokio::select! {
+        drain = run(proxy, front, limits, listener, stop) => drained(drain),
+        () = nth_signal(signals, 2) => Err(second_signal()),
+    }
+}
+
+/// The push proxy of a configuration, behind what stands before its server.
+pub(in crate::app) fn open(
+    config: &Config,
+    settings: PushConfig,
+    web: &Web,
+) -> Result<Arc<PushProxy>, Failure> {
+    let bad = |lines| Failure { exit: Exit::BadInput, lines };
+    let names_clients = settings.identities.iter().any(|who| !who.client_names.is_empty());
+    if names_clients && !web.tls().is_some_and(|tls| tls.verifies_clients) {
+        let line = "push.identities: client_names need a web_config_file whose client_auth_type is VerifyClientCertIfGiven or RequireAndVerifyClientCert";
+        return Err(bad(vec![line.to_owned()]));
+    }
     let options = PushOptions {
         config: settings,
         directory: config.data_dir.as_ref().map(|directory| directory.join("push")),
@@ -56,15 +85,23 @@ async fn serve(config: Config) -> Result<(), Failure> {
         clock: clock::system_time_ms,
         random: random_word,
     };
-    let proxy = PushProxy::new(options, Arc::new(Metrics::new()));
-    let proxy = proxy.map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
-    let proxy = Arc::new(proxy);
-    let limits = server_limits(&config.limits);
-    let stop = nth_signal(signals.clone(), 1);
-    tokio::select! {
-        drain = run(proxy, limits, listener, stop) => drained(drain),
-        () = nth_signal(signals, 2) => Err(second_signal()),
-    }
+    PushProxy::new(options, Arc::new(Metrics::new())).map(Arc::new).map_err(bad)
+}
+
+/// Serve push at an address of its own beside a gate, for ever.
+pub(in crate::app) async fn beside(
+    proxy: Arc<PushProxy>,
+    config: &Config,
+    address: &ListenAddress,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Drain, Failure> {
+    let front = web::front(config.web_config_file.as_deref(), config.open_probes);
+    let front = front.await.map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
+    let listener = listen(address.host.as_deref(), address.port).await?;
+    let address = listener.local_addr();
+    let address = address.map_err(|e| Failure::new(Exit::Failure, e.to_string()))?;
+    tracing::info!(address = %address, "Starting the push proxy.");
+    Ok(run(proxy, front, server_limits(&config.limits), listener, shutdown).await)
 }
 
 /// The bounds of a server.

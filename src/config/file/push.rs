@@ -62,6 +62,11 @@ pub(super) static PUSH: Object = Object {
             about: "The Pushgateway behind weir; absent: weir is the store",
         },
         Key {
+            name: "in_metrics",
+            shape: Shape::Bool,
+            about: "Whether /metrics of the gate holds what is stored too, as what one more target says; default false",
+        },
+        Key {
             name: "envelope_targets",
             shape: Shape::List(&Shape::Text),
             about: "HOST:PORT that target_url of /push_metrics may name; absent: /push_metrics is not served",
@@ -139,6 +144,8 @@ pub struct PushConfig {
     pub utf8_names: bool,
     /// The Pushgateway behind weir.
     pub forward: Option<Forward>,
+    /// Whether what is stored is a target of the gate.
+    pub in_metrics: bool,
     /// Hosts that the envelopes of `/push_metrics` may name.
     pub envelope_targets: Vec<String>,
     /// Who may push what.
@@ -201,11 +208,12 @@ pub(super) fn decode(
             "listen_address" => push.listen = listen(value, inner, report),
             "utf8_names" => set(&mut push.utf8_names, value::truth(value, inner, report)),
             "forward" => push.forward = forward::decode(value, directory, inner, report),
+            "in_metrics" => set(&mut push.in_metrics, value::truth(value, inner, report)),
             "envelope_targets" => push.envelope_targets = value::texts(value, inner, report),
             "identities" => {
                 push.identities = identity::decode(value, directory, inner, report);
             }
-            "policies" => push.policies = policy::decode(value, inner, report),
+            "policies" => push.policies = policy::decode(value, directory, inner, report),
             "time_to_live" => push.time_to_live = value::duration(value, inner, report),
             _ if push.limits.field(&entry, inner, report) => {}
             _ => shape::forgotten(&entry, path, report),

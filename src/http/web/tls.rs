@@ -110,6 +110,13 @@ pub struct ServerTls {
     pub prefers_own_order: bool,
 }
 
+impl ServerTls {
+    /// Whether a client's certificate is taken only if an authority has signed it.
+    pub fn verifies_clients(&self) -> bool {
+        matches!(self.client_auth, ClientAuth::VerifyIfGiven | ClientAuth::RequireAndVerify)
+    }
+}
+
 /// What the files of the settings hold. `Debug` does not show it.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Material {
@@ -305,7 +312,7 @@ struct NameNotAllowed;
 
 /// The alternative names of a certificate: host names, mail and IP addresses, URIs. One that
 /// cannot be read has none.
-fn names_of(certificate: &CertificateDer<'_>) -> Vec<String> {
+pub(in crate::http) fn names_of(certificate: &CertificateDer<'_>) -> Vec<String> {
     let Ok(read) = Certificate::from_der(certificate) else { return Vec::new() };
     let names = read.tbs_certificate().get_extension::<SubjectAltName>();
     let Ok(Some((_, SubjectAltName(names)))) = names else { return Vec::new() };

@@ -1,10 +1,9 @@
 //! What was acknowledged is there again: after an orderly end, after `kill -9`, after a snapshot.
 
+use crate::push::beside::Weir;
 use crate::push::proxy::{TestProxy, send};
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -53,43 +52,9 @@ fn a_directory_has_one_weir() {
     assert!(error[0].contains("another process has this queue"), "{error:?}");
 }
 
-/// A weir of its own process.
-struct Weir {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Weir {
-    fn start(data_dir: &Path) -> Self {
-        let config = data_dir.join("weir.yaml");
-        let text =
-            format!("listen_address: 127.0.0.1:0\ndata_dir: {}\npush: {{}}\n", data_dir.display());
-        std::fs::write(&config, text).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_weir"))
-            .arg("--config")
-            .arg(&config)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let port = loop {
-            let line = lines.next().expect("weir says where it listens").unwrap();
-            if let Some((_, rest)) = line.split_once(" port=") {
-                break rest.split(' ').next().unwrap().parse().unwrap();
-            }
-        };
-        // Whatever else it says is read, so that it never waits for us.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address: SocketAddr::from(([127, 0, 0, 1], port)) }
-    }
-}
-
-impl Drop for Weir {
-    fn drop(&mut self) {
-        // SIGKILL.
-        self.child.kill().ok();
-        self.child.wait().unwrap();
-    }
+/// A weir of its own process; when it is dropped it gets a SIGKILL.
+fn weir_in(data_dir: &Path) -> Weir {
+    Weir::start(data_dir, &format!("data_dir: {}\npush: {{}}\n", data_dir.display()))
 }
 
 /// Push rising numbers to groups of one's own until weir is gone; gives the last acknowledged.
@@ -113,7 +78,7 @@ fn what_was_acknowledged_survives_a_kill() {
     let directory = tempfile::tempdir().unwrap();
     let mut acknowledged = [0; N_CLIENTS];
     for round in 0..n_rounds.unwrap_or(N_ROUNDS) {
-        let weir = Weir::start(directory.path());
+        let weir = weir_in(directory.path());
         let (address, is_over) = (weir.address, Arc::new(AtomicBool::new(false)));
         let clients: Vec<_> = (0..N_CLIENTS)
             .map(|client| {
@@ -128,7 +93,7 @@ fn what_was_acknowledged_survives_a_kill() {
         for (client, thread) in clients.into_iter().enumerate() {
             acknowledged[client] = thread.join().unwrap();
         }
-        let again = Weir::start(directory.path());
+        let again = weir_in(directory.path());
         let text = send(again.address, "GET", "/metrics", "", b"").unwrap();
         for (client, number) in acknowledged.iter_mut().enumerate() {
             let series = format!("n{{client=\"{client}\",instance=\"\",job=\"k\"}} ");

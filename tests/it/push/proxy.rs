@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use weir::app::gate::Front;
 use weir::app::push::serve::server_limits;
 use weir::app::push::{PushOptions, PushProxy, run};
 use weir::config::file;
@@ -58,7 +59,7 @@ impl TestProxy {
         };
         let proxy = Arc::new(PushProxy::new(options, Arc::new(Metrics::new()))?);
         let limits = server_limits(&config.limits);
-        runtime.spawn(run(proxy, limits, listener, std::future::pending()));
+        runtime.spawn(run(proxy, Front::open(), limits, listener, std::future::pending()));
         Ok(Self { address, _runtime: runtime })
     }
 

@@ -137,6 +137,29 @@ fn policies_refuse_or_tell() {
 }
 
 #[test]
+fn a_schema_is_learned_from_an_example() {
+    let mut example = tempfile::NamedTempFile::new().unwrap();
+    let text = "# TYPE a counter\na{l=\"1\",instance=\"i\"} 1\na{m=\"1\"} 1\nb 1\n# TYPE h histogram\nh_sum 1\n";
+    example.write_all(text.as_bytes()).unwrap();
+    let proxy = TestProxy::start(&format!(
+        "{{policies: [{{schema_example: '{}', schema: {{b: {{type: gauge}}, c: {{}}}}}}]}}",
+        example.path().display()
+    ));
+    let good = "# TYPE a counter\na{l=\"2\",m=\"3\"} 4\n# TYPE b gauge\nb{any=\"1\"} 1\nc 1\n# TYPE h histogram\nh_bucket{le=\"1\"} 1\n";
+    proxy.check("PUT", "/metrics/job/x/zone/z", good, 200, "");
+    let bad = "# TYPE a gauge\na{n=\"1\"} 1\nd 1\n";
+    let told = "the push is against the policy:\na: the type is GAUGE, the schema says COUNTER\na: the schema has no label n=\"1\"\nd: the schema has no such family\n";
+    proxy.check("PUT", "/metrics/job/x", bad, 400, told);
+    example.write_all(b"a 1").unwrap();
+    let settings = format!("{{policies: [{{schema_example: '{}'}}]}}", example.path().display());
+    let errors = TestProxy::try_start(None, &settings).map(|_| ()).unwrap_err();
+    assert!(errors[0].contains("unexpected end of input stream"), "{errors:?}");
+    let settings = "{policies: [{schema_example: /nowhere/at/all}]}";
+    let errors = TestProxy::try_start(None, settings).map(|_| ()).unwrap_err();
+    assert!(errors[0].starts_with("schema_example: /nowhere/at/all: "), "{errors:?}");
+}
+
+#[test]
 fn a_policy_may_aggregate() {
     let proxy = TestProxy::start("{policies: [{job: sum, aggregate: max}]}");
     let body = "# TYPE c counter\nc 2\n# TYPE g gauge\ng 5\n# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_sum 1\nh_count 2\n";

@@ -35,6 +35,11 @@ pub(super) static IDENTITY: Object = Object {
             about: "A file with the SHA-256 of a bearer token in hexadecimal a line; read at the start",
         },
         Key {
+            name: "client_names",
+            shape: Shape::List(&Shape::Text),
+            about: "Alternative names one of which is in its certificate, which the web configuration file has checked",
+        },
+        Key {
             name: "methods",
             shape: Shape::List(&Shape::Word(&METHODS)),
             about: "What may be done; default all",
@@ -88,6 +93,8 @@ pub struct Identity {
     pub basic: Option<(String, String)>,
     /// A file with hashes of tokens.
     pub token_hashes_file: Option<PathBuf>,
+    /// Alternative names of its certificate.
+    pub client_names: Vec<String>,
     /// Methods; `None`: all.
     pub methods: Option<Vec<&'static str>>,
     /// Jobs; `None`: all.
@@ -124,9 +131,7 @@ pub(super) fn decode(
         if identities.iter().any(|other| other.name == identity.name) {
             report.error(item.at, &path, format!("the name {:?} is taken", identity.name));
         }
-        let has_none =
-            |other: &Identity| other.basic.is_none() && other.token_hashes_file.is_none();
-        if has_none(&identity) && identities.iter().any(has_none) {
+        if !identity.has_credentials() && !identities.iter().all(Identity::has_credentials) {
             report.error(item.at, &path, "only one identity may be without credentials");
         }
         identities.push(identity);
@@ -145,6 +150,7 @@ fn identity(node: &Node, directory: &FilePath, path: &Path, report: &mut Report)
                 let name = decode::text(value, inner, report);
                 identity.token_hashes_file = name.map(|name| directory.join(name));
             }
+            "client_names" => identity.client_names = value::texts(value, inner, report),
             "methods" => identity.methods = Some(methods(value, inner, report)),
             "job" => identity.job = pattern::decode(value, inner, report),
             "grouping_labels" => {
@@ -164,6 +170,11 @@ fn identity(node: &Node, directory: &FilePath, path: &Path, report: &mut Report)
 }
 
 impl Identity {
+    /// Whether it has to show who it is.
+    pub fn has_credentials(&self) -> bool {
+        self.basic.is_some() || self.token_hashes_file.is_some() || !self.client_names.is_empty()
+    }
+
     /// Take a field; `false` if it is no limit.
     fn limit(&mut self, entry: &Entry<'_>, inner: &Path, report: &mut Report) -> bool {
         let limit = match &*entry.name {

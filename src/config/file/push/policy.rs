@@ -18,6 +18,8 @@ use super::pattern::Pattern;
 use crate::model::MetricType;
 use crate::push::Gauges;
 use std::collections::BTreeMap;
+use std::path::Path as FilePath;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const TYPES: [(&str, MetricType); 5] = [
@@ -71,6 +73,11 @@ pub(super) static POLICY: Object = Object {
             name: "schema",
             shape: Shape::MapOf(&Shape::Object(&FAMILY)),
             about: "The families that may be pushed, by name; absent: any",
+        },
+        Key {
+            name: "schema_example",
+            shape: Shape::Text,
+            about: "A file with an example of a push, whose families, types and labels are added to the schema; read at the start",
         },
         Key {
             name: "metric_relabel_configs",
@@ -162,6 +169,8 @@ pub struct Policy {
     pub metric_names: Option<Pattern>,
     /// Families that may be pushed.
     pub schema: Option<BTreeMap<String, FamilyRule>>,
+    /// A file with an example of a push.
+    pub schema_example: Option<PathBuf>,
     /// Rules for series.
     pub rules: RuleSet,
     /// How pushes are added to what is stored, if they are.
@@ -172,13 +181,18 @@ pub struct Policy {
     pub dry_run: bool,
 }
 
-pub(super) fn decode(node: &Node, path: &Path, report: &mut Report) -> Vec<Policy> {
+pub(super) fn decode(
+    node: &Node,
+    directory: &FilePath,
+    path: &Path,
+    report: &mut Report,
+) -> Vec<Policy> {
     let items = decode::items(node, "a list of policies", None, path, report);
     let items = items.unwrap_or_default().iter().enumerate();
-    items.map(|(at, item)| policy(item, &path.item(at), report)).collect()
+    items.map(|(at, item)| policy(item, directory, &path.item(at), report)).collect()
 }
 
-fn policy(node: &Node, path: &Path, report: &mut Report) -> Policy {
+fn policy(node: &Node, directory: &FilePath, path: &Path, report: &mut Report) -> Policy {
     let mut policy = Policy::default();
     for entry in POLICY.fields(node, path, report) {
         let (value, inner) = (entry.value, &path.field(&entry.name));
@@ -208,6 +222,10 @@ fn policy(node: &Node, path: &Path, report: &mut Report) -> Policy {
             "forbidden_labels" => policy.forbidden_labels = value::texts(value, inner, report),
             "metric_names" => policy.metric_names = pattern::decode(value, inner, report),
             "schema" => policy.schema = Some(schema(value, inner, report)),
+            "schema_example" => {
+                let name = decode::text(value, inner, report);
+                policy.schema_example = name.map(|name| directory.join(name));
+            }
             "metric_relabel_configs" => policy.rules = relabel::rules(value, inner, report),
             "aggregate" => {
                 let words = [("last", Gauges::Last), ("max", Gauges::Max), ("min", Gauges::Min)];

@@ -1,0 +1,124 @@
+//! A gate and a push proxy in one process.
+
+use crate::cli::Process;
+use crate::push::proxy::{TestProxy, send};
+use crate::support::{Reply, get};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+/// A weir of its own process, killed when dropped.
+pub(crate) struct Weir {
+    process: Process,
+    pub(crate) address: SocketAddr,
+}
+
+impl Weir {
+    /// Start it with this configuration, which is written into the folder, at any port.
+    pub(crate) fn start(folder: &Path, text: &str) -> Self {
+        let config = folder.join("weir.yaml");
+        std::fs::write(&config, format!("listen_address: 127.0.0.1:0\n{text}")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+        let process = Process::start(command.arg("--config").arg(&config));
+        let address = process.address;
+        Self { process, address }
+    }
+
+    #[track_caller]
+    fn check(&self, method: &str, path: &str, body: &str, status: u16, told: &str) {
+        check(self.address, method, path, body, status, told);
+    }
+}
+
+impl Drop for Weir {
+    fn drop(&mut self) {
+        // SIGKILL; it may have ended by itself.
+        self.process.child.kill().ok();
+        self.process.child.wait().ok();
+    }
+}
+
+#[track_caller]
+fn check(address: SocketAddr, method: &str, path: &str, body: &str, status: u16, told: &str) {
+    let reply = send(address, method, path, "", body.as_bytes()).unwrap();
+    assert_eq!(reply.status, status, "{method} {path}: {}", reply.text());
+    assert!(reply.text().contains(told), "{method} {path}: {}", reply.text());
+}
+
+/// Series without comments, times and what tells of targets.
+fn series(reply: &Reply) -> Vec<&str> {
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let lines = reply.text().lines();
+    lines.filter(|line| !line.starts_with('#') && !line.starts_with("push_")).collect()
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.prom"), "# TYPE a gauge\na 1\nsecret 2\n").unwrap();
+    folder
+}
+
+fn upstream(folder: &Path) -> String {
+    let file = folder.join("a.prom");
+    format!(
+        "upstreams: [{{url: 'file:{}'}}]\nmetric_relabel_configs: [{{source_labels: [__name__], regex: secret, action: drop}}]\n",
+        file.display()
+    )
+}
+
+#[test]
+fn what_is_pushed_is_beside_what_is_scraped_or_in_it() {
+    let folder = folder();
+    let gate = upstream(folder.path());
+    let weir = Weir::start(folder.path(), &format!("{gate}push: {{}}\n"));
+    weir.check("PUT", "/metrics/job/x", "# TYPE m gauge\nm 3\nsecret 4\n", 200, "");
+    assert_eq!(series(&get(weir.address, "/metrics")), ["a 1"]);
+    let (m, secret) = ("m{instance=\"\",job=\"x\"} 3", "secret{instance=\"\",job=\"x\"} 4");
+    assert_eq!(series(&get(weir.address, "/pushed")), [m, secret]);
+    weir.check("GET", "/metrics/job", "", 404, "");
+    weir.check("GET", "/metrics/job/x", "", 405, "");
+    weir.check("GET", "/api/v1/metrics", "", 200, "\"job\":\"x\"");
+    weir.check("GET", "/-/healthy", "", 200, "weir is healthy.");
+    weir.check("PUT", "/metrics/job//a", "", 400, "empty component");
+    weir.check("GET", "/-/push", "", 200, "empty component");
+    let own = get(weir.address, "/-/metrics");
+    for series in ["weir_pushes_total{identity=\"anybody\",method=\"PUT\"} 2", "weir_scrapes_total"]
+    {
+        assert!(own.text().contains(series), "{}", own.text());
+    }
+    drop(weir);
+    // As one more target, whose series go through the same rules.
+    let weir = Weir::start(folder.path(), &format!("{gate}push: {{in_metrics: true}}\n"));
+    assert_eq!(series(&get(weir.address, "/metrics")), ["a 1"]);
+    weir.check("PUT", "/metrics/job/x", "# TYPE m gauge\nm 3\nsecret 4\n", 200, "");
+    // To rules, a label without a value is none.
+    assert_eq!(series(&get(weir.address, "/metrics")), ["a 1", "m{job=\"x\"} 3"]);
+    weir.check("GET", "/-/targets", "", 200, "push");
+    weir.check("DELETE", "/metrics/job/x", "", 202, "");
+    assert_eq!(series(&get(weir.address, "/metrics")), ["a 1"]);
+}
+
+#[test]
+fn push_may_have_an_address_of_its_own() {
+    let folder = folder();
+    let gate = upstream(folder.path());
+    let push = "push: {listen_address: '127.0.0.1:0', in_metrics: true}";
+    let mut weir = Weir::start(folder.path(), &format!("{gate}{push}\n"));
+    let line = weir.process.wait_for_log("Starting the push proxy.");
+    let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let address: SocketAddr = address.parse().unwrap();
+    check(address, "PUT", "/metrics/job/x", "# TYPE m gauge\nm 3\n", 200, "");
+    let m = "m{instance=\"\",job=\"x\"} 3";
+    assert_eq!(series(&get(address, "/metrics")), [m]);
+    assert_eq!(series(&get(weir.address, "/metrics")), ["a 1", "m{job=\"x\"} 3"]);
+    weir.check("PUT", "/metrics/job/x", "m 1\n", 404, "");
+    weir.process.signal("TERM");
+    assert!(weir.process.child.wait().unwrap().success());
+}
+
+#[test]
+fn what_is_not_stored_is_in_no_metrics() {
+    let settings = "{forward: 'http://127.0.0.1:1', in_metrics: true}";
+    let errors = TestProxy::try_start(None, settings).map(|_| ()).unwrap_err();
+    assert_eq!(errors, ["push.in_metrics: weir stores nothing, remove it or push.forward"]);
+}
