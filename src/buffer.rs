@@ -18,7 +18,7 @@
 //! header  = "weirseg" version:u8 number:u64 salt:u64 first_sequence:u64 crc:u32       36 bytes
 //! record  = "wREC" length:u32 sequence:u64 time_ms:i64 kind:u32 payload_crc:u32
 //!           head_crc:u32 payload                                          36 bytes + length
-//! cursor  = "weircur" version:u8 salt:u64 acked:u64 crc:u32                           28 bytes
+//! cursor  = ("weircur" version:u8 salt:u64 acked:u64 crc:u32)*          28 bytes; the last counts
 //! ```
 //!
 //! Checksums are CRC32C: of a header and of the cursor over all bytes before, `payload_crc` over

@@ -17,6 +17,8 @@ use super::scan::{Place, Step, Window, behind_unreadable, payload, step};
 const READ_TRIES: u32 = 3;
 const CURSOR: &str = "cursor";
 const CURSOR_TMP: &str = "cursor.tmp";
+/// Cursors written behind each other before a new file is begun.
+const CURSORS_MAX: usize = 1000;
 /// Numbers kept free for a segment that cannot be read at all: more than it can hold.
 const DOUBTFUL_NUMBERS: u64 = 1 << 32;
 /// Where the records of a segment begin.
@@ -77,6 +79,8 @@ pub struct Queue<D: Dir> {
     place: ReadPlace,
     reader: Option<(u64, D::File)>,
     window: Window,
+    /// The file of the cursor, if this process has begun it, and how many it holds.
+    cursor: Option<(D::File, usize)>,
     stats: Stats,
 }
 
@@ -116,6 +120,7 @@ impl<D: Dir> Queue<D> {
             place: ReadPlace::default(),
             reader: None,
             window: Window::default(),
+            cursor: None,
             stats: Stats::default(),
         };
         queue.recover(&numbers, cursor.is_some(), &mut recovery)?;
@@ -571,18 +576,26 @@ impl<D: Dir> Queue<D> {
 
     fn write_cursor(&mut self, is_durable: bool) -> io::Result<()> {
         let bytes = Cursor { salt: self.salt, acked: self.acked }.encode();
+        if let Some((mut file, n)) = self.cursor.take().filter(|(_, n)| *n < CURSORS_MAX) {
+            write_all(&mut file, &bytes)?;
+            if is_durable {
+                file.sync()?;
+            }
+            // Where that failed nobody knows what is there: a new file is begun.
+            self.cursor = Some((file, n + 1));
+            return Ok(());
+        }
         match self.dir.remove(CURSOR_TMP) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let mut file = self.dir.create(CURSOR_TMP)?;
         write_all(&mut file, &bytes)?;
-        if !is_durable {
-            return self.dir.rename(CURSOR_TMP, CURSOR);
-        }
         file.sync()?;
         self.dir.rename(CURSOR_TMP, CURSOR)?;
-        self.dir.sync()
+        self.dir.sync()?;
+        self.cursor = Some((file, 1));
+        Ok(())
     }
 }
 
@@ -607,10 +620,17 @@ fn start_of<D: Dir>(dir: &D, name: &str, n_bytes: usize) -> Vec<u8> {
     bytes.map(<[u8]>::to_vec).unwrap_or_default()
 }
 
+/// The last whole cursor there is.
 fn read_cursor<D: Dir>(dir: &D) -> Result<Option<Cursor>, OpenError> {
-    let bytes = start_of(dir, CURSOR, CURSOR_BYTES);
-    Cursor::decode(&bytes)
-        .map_err(|NewerVersion(version)| OpenError::Version { file: CURSOR.to_owned(), version })
+    let mut last = None;
+    for bytes in start_of(dir, CURSOR, CURSORS_MAX * CURSOR_BYTES).chunks_exact(CURSOR_BYTES) {
+        let cursor = Cursor::decode(bytes).map_err(|NewerVersion(version)| OpenError::Version {
+            file: CURSOR.to_owned(),
+            version,
+        });
+        last = cursor?.or(last);
+    }
+    Ok(last)
 }
 
 fn read_header<D: Dir>(dir: &D, number: u64) -> Result<Option<Header>, OpenError> {
