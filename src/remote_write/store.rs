@@ -247,6 +247,10 @@ impl Worker {
                 let noted = self.owner.queue.note_cursor().map_err(|e| describe(&e));
                 self.note_disk(noted);
             }
+            if self.is_closed && self.owner.queue.n_pending() > 0 {
+                // Only what is on disk is read, and who reads now is told that there is no more.
+                self.sync().ok();
+            }
             self.reads.extend(work.read);
             self.serve_read();
             if is_ended || Instant::now() >= self.housekeeping_at {
