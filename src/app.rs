@@ -13,5 +13,6 @@ pub mod options;
 pub mod push;
 pub mod receive;
 mod reload;
+mod scraped;
 pub mod serve;
 mod web;

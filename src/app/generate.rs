@@ -6,6 +6,7 @@
 //! | one page | `--output FILE`, or `-` for standard output, of the instant `--at` |
 //! | numbers only | `--dry-run` |
 //! | history | `weir generate backfill`: OpenMetrics, a file for each two hours |
+//! | remote write | `weir generate remote-write`: as time goes by, or history |
 //! | a configuration | `weir generate learn FILE|URL`, `weir generate schema` |
 //!
 //! Whatever is written is a function of configuration, seed and time. What the live interface
@@ -15,8 +16,11 @@ pub mod backfill;
 pub mod dry_run;
 pub mod learn;
 pub mod live;
+mod native;
 pub mod page;
+pub mod remote_write;
 pub mod run;
+mod sending;
 pub mod serve;
 pub mod time;
 pub mod write;

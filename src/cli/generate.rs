@@ -6,6 +6,7 @@ use crate::app::fetch;
 use crate::app::generate::Source;
 use crate::app::generate::backfill::Backfill;
 use crate::app::generate::learn::Learn;
+use crate::app::generate::remote_write::RemoteWrite;
 use crate::app::generate::run::Plan;
 use crate::app::generate::run::Task;
 use crate::app::generate::time::TimeControl;
@@ -118,6 +119,8 @@ pub enum GenerateCommand {
     Schema,
     /// Write history as OpenMetrics for promtool, a file for each two hours
     Backfill(BackfillFlags),
+    /// Send by remote write, as time goes by or history as fast as it is taken
+    RemoteWrite(RemoteWriteFlags),
 }
 
 /// Flags of `weir generate learn`.
@@ -158,6 +161,55 @@ pub struct BackfillFlags {
     /// Folder for the files; it is created
     #[arg(long, value_name = "DIR")]
     pub output_dir: PathBuf,
+}
+
+/// Flags of `weir generate remote-write`.
+#[derive(Args, Debug)]
+pub struct RemoteWriteFlags {
+    /// What to generate.
+    #[command(flatten)]
+    pub source: SourceFlags,
+    /// Where to send to
+    #[arg(long, value_name = "URL")]
+    pub url: String,
+    /// Version to send: 1.0 or 2.0
+    #[arg(long, value_name = "VERSION", default_value = "2.0")]
+    pub protocol: String,
+    /// Send a header along, for example X-Scope-OrgID=team-a; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub header: Vec<(String, String)>,
+    /// The label job of all series
+    #[arg(long, value_name = "NAME", default_value = "weir-generate")]
+    pub job: String,
+    /// The first instant of history: 2026-01-01T00:00:00Z or seconds since 1970
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "end")]
+    pub start: Option<i64>,
+    /// The last instant of history
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "start")]
+    pub end: Option<i64>,
+    /// From instant to instant [default: the interval of the file]
+    #[arg(long, value_name = "DURATION", value_parser = prometheus_duration)]
+    pub step: Option<i64>,
+    /// Send every third instant so much later, behind newer ones
+    #[arg(long, value_name = "DURATION", value_parser = prometheus_duration)]
+    pub out_of_order: Option<i64>,
+    /// Send everything twice
+    #[arg(long)]
+    pub duplicates: bool,
+    /// Requests at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = count)]
+    pub max_shards: usize,
+    /// Samples of a request
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = count)]
+    pub max_samples_per_send: usize,
+    /// Folder for what waits to be sent, which a later run goes on with [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    let n = text.parse().ok().filter(|n| *n > 0);
+    n.ok_or_else(|| "write a number above 0".to_owned())
 }
 
 fn time(text: &str) -> Result<i64, String> {
@@ -203,6 +255,26 @@ impl From<BackfillFlags> for Task {
     }
 }
 
+impl From<RemoteWriteFlags> for Task {
+    fn from(flags: RemoteWriteFlags) -> Self {
+        let plan = RemoteWrite {
+            url: flags.url,
+            protocol: flags.protocol,
+            headers: flags.header,
+            job: flags.job,
+            span_ms: flags.start.zip(flags.end),
+            step_ms: flags.step,
+            late_ms: flags.out_of_order,
+            has_duplicates: flags.duplicates,
+            shards_max: flags.max_shards,
+            samples_per_send_max: flags.max_samples_per_send,
+            data_dir: flags.data_dir,
+            proxies: proxy_environment(),
+        };
+        Self::RemoteWrite { source: flags.source.into(), plan: Box::new(plan) }
+    }
+}
+
 impl From<LearnFlags> for Task {
     fn from(flags: LearnFlags) -> Self {
         Self::Learn(Learn {
@@ -220,6 +292,7 @@ impl From<GenerateFlags> for Task {
             Some(GenerateCommand::Learn(learn)) => return learn.into(),
             Some(GenerateCommand::Schema) => return Self::Schema,
             Some(GenerateCommand::Backfill(backfill)) => return backfill.into(),
+            Some(GenerateCommand::RemoteWrite(remote_write)) => return remote_write.into(),
             None => {}
         }
         if let Some(case) = flags.invalid {

@@ -5,6 +5,7 @@ mod api;
 mod backfill;
 mod command;
 mod prometheus;
+mod remote_write;
 mod served;
 
 use crate::servers::Server;

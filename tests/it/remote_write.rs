@@ -1,7 +1,7 @@
 //! From an append to the destination, through the queue, whatever happens on the way.
 
 mod forward;
-mod receiver;
+pub(crate) mod receiver;
 mod through;
 
 use crate::wire::OwnedMessage;

@@ -14,6 +14,9 @@ use crate::aggregate::series::canonical_bound;
 use crate::aggregate::snapshot::Snapshot;
 use crate::app::clock::Clock;
 use crate::app::gate::scrapes::Scrapes;
+use crate::app::scraped::Alive;
+use crate::app::scraped::attach;
+use crate::app::scraped::stale;
 use crate::config::file::Config;
 use crate::discovery::Source;
 use crate::model::LabelSet;
@@ -25,10 +28,8 @@ use crate::remote_write::Destinations;
 use crate::remote_write::Writer;
 use crate::wire::Labels;
 use crate::wire::Metadata;
-use crate::wire::STALE_MARKER_BITS;
 use crate::wire::Sample;
 use crate::wire::Series;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -58,7 +59,10 @@ pub struct ForwardPlan {
 impl ForwardPlan {
     /// What a configuration asks for; nothing without both `scrape_interval` and `remote_write`.
     pub fn of(config: &Config) -> Option<Self> {
-        let interval = config.scrape_interval.filter(|_| !config.remote_write.is_empty())?;
+        let interval = config.scrape_interval?;
+        if config.remote_write.is_empty() || config.upstreams.is_empty() {
+            return None;
+        }
         let instance = match &config.upstreams[..] {
             [one] => match &one.targets.sources[..] {
                 [Source::Fixed(target)] => target.instance().into_bytes(),
@@ -117,12 +121,10 @@ struct Outlet {
     instance: Vec<u8>,
     writer: Writer,
     scratch: Scratch,
-    /// Series it has got with the last scrape, and the number of that.
-    alive: HashMap<Box<[u8]>, u64>,
-    nth: u64,
+    /// Series it has got with the last scrape.
+    alive: Alive,
     n_added: usize,
     n_kept: usize,
-    key: Vec<u8>,
 }
 
 impl Outlet {
@@ -133,21 +135,19 @@ impl Outlet {
             instance: instance.to_vec(),
             writer: destination.writer(),
             scratch: Scratch::default(),
-            alive: HashMap::new(),
-            nth: 0,
+            alive: Alive::default(),
             n_added: 0,
             n_kept: 0,
-            key: Vec::new(),
         }
     }
 
     /// Write what a scrape has brought; nothing if it failed.
     fn take(&mut self, snapshot: Option<&Snapshot>, started_ms: i64, took: f64) {
-        self.nth += 1;
+        self.alive.begin();
         (self.n_added, self.n_kept) = (0, 0);
         if let Some(snapshot) = snapshot {
             for_each_series(snapshot, |labels, value, timestamp_ms, family| {
-                self.attach(labels);
+                attach(labels, JOB, &self.instance);
                 let sample = sample(value, timestamp_ms.unwrap_or(started_ms));
                 // Prometheus does not track series that bring their own time.
                 self.write(labels, sample, Some(family), timestamp_ms.is_none());
@@ -165,24 +165,8 @@ impl Outlet {
         for (name, value) in about {
             let mut labels = LabelSet::new();
             labels.set(b"__name__", name.as_bytes());
-            self.attach(&mut labels);
+            attach(&mut labels, JOB, &self.instance);
             self.write(&mut labels, sample(value, started_ms), None, false);
-        }
-    }
-
-    /// Add what tells where a series is from.
-    fn attach(&self, labels: &mut LabelSet) {
-        let own: [(&[u8], &[u8]); 2] = [(b"job", JOB), (b"instance", &self.instance)];
-        for (name, value) in own {
-            let theirs = labels.get(name).to_vec();
-            if !theirs.is_empty() {
-                let mut exported = [b"exported_", name].concat();
-                while !labels.get(&exported).is_empty() {
-                    exported.splice(..0, *b"exported_");
-                }
-                labels.set(&exported, &theirs);
-            }
-            labels.set(name, value);
         }
     }
 
@@ -208,29 +192,16 @@ impl Outlet {
             });
         }
         self.writer.push(&series);
-        if !is_tracked {
-            return;
-        }
-        write_key(labels, &mut self.key);
-        if let Some(seen) = self.alive.get_mut(&self.key[..]) {
-            *seen = self.nth;
-        } else {
+        if is_tracked && self.alive.is_new(labels.iter()) {
             self.n_added += 1;
-            self.alive.insert(self.key.clone().into(), self.nth);
         }
     }
 
     /// Write stale markers for series the last scrape had and this one has not.
     fn end_gone(&mut self, started_ms: i64) {
-        let (nth, writer) = (self.nth, &mut self.writer);
-        let ended = [sample(f64::from_bits(STALE_MARKER_BITS), started_ms)];
-        self.alive.retain(|key, seen| {
-            if *seen == nth {
-                return true;
-            }
-            let labels = read_key(key);
-            writer.push(&Series::new(Labels::of_pairs(&labels)).with_samples(&ended));
-            false
+        let (writer, ended) = (&mut self.writer, [stale(started_ms)]);
+        self.alive.end_gone(|labels| {
+            writer.push(&Series::new(Labels::of_pairs(labels)).with_samples(&ended));
         });
     }
 
@@ -255,29 +226,6 @@ fn sample(value: f64, timestamp_ms: i64) -> Sample {
 #[expect(clippy::cast_precision_loss, reason = "metrics are doubles")]
 fn to_f64(n: usize) -> f64 {
     n as f64
-}
-
-/// Labels as bytes that no other labels have: lengths in front.
-fn write_key(labels: &LabelSet, key: &mut Vec<u8>) {
-    key.clear();
-    for (name, value) in labels.iter() {
-        for text in [name, value] {
-            key.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
-            key.extend_from_slice(text);
-        }
-    }
-}
-
-/// The labels of a key.
-fn read_key(key: &[u8]) -> Vec<(&[u8], &[u8])> {
-    let mut rest = key;
-    let mut next = || {
-        let (n_bytes, after) = rest.split_first_chunk::<4>()?;
-        let (text, after) = after.split_at_checked(u32::from_le_bytes(*n_bytes) as usize)?;
-        rest = after;
-        Some(text)
-    };
-    std::iter::from_fn(|| Some((next()?, next()?))).collect()
 }
 
 /// Visit the series of a snapshot: labels, value, its own timestamp, its family.
@@ -365,16 +313,5 @@ mod tests {
         let read: Vec<(&[u8], &[u8])> = read.iter().map(|(n, v)| (&n[..], &v[..])).collect();
         assert_eq!(read, want);
         assert_eq!(read_labels(b""), []);
-    }
-
-    #[test]
-    fn a_key_is_read_as_it_was_written() {
-        let mut labels = LabelSet::new();
-        labels.set(b"__name__", b"up");
-        labels.set(b"job", b"a\"b");
-        let mut key = Vec::new();
-        write_key(&labels, &mut key);
-        let want: Vec<(&[u8], &[u8])> = vec![(b"__name__", b"up"), (b"job", b"a\"b")];
-        assert_eq!(read_key(&key), want);
     }
 }

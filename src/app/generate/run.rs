@@ -13,6 +13,8 @@ use crate::app::generate::one;
 use crate::app::generate::output_failed;
 use crate::app::generate::print_invalid;
 use crate::app::generate::printed;
+use crate::app::generate::remote_write;
+use crate::app::generate::remote_write::RemoteWrite;
 use crate::app::generate::schema;
 use crate::app::generate::serve::CLOCK;
 use crate::app::generate::serve::Server;
@@ -66,6 +68,13 @@ pub enum Task {
         /// From when to when, and where to.
         backfill: Backfill,
     },
+    /// Send by remote write.
+    RemoteWrite {
+        /// What.
+        source: Source,
+        /// Which instants, where to and how.
+        plan: Box<RemoteWrite>,
+    },
     /// Write a configuration.
     Learn(Learn),
     /// Print the JSON schema.
@@ -105,6 +114,7 @@ pub fn run(
         Task::Write { plan, output } => write(&plan, &output, out, err),
         Task::DryRun(plan) => dry(&plan, out),
         Task::Backfill { source, backfill } => fill(&source, &backfill, out, err),
+        Task::RemoteWrite { source, plan } => send(&source, *plan, out, err),
         Task::Learn(learn) => learn::run(&learn, fetch, CLOCK(), out),
         Task::Schema => printed(schema(out)),
         Task::Invalid(case) => print_invalid(&case, out),
@@ -179,6 +189,24 @@ fn fill(
     let (n_files, n_bytes) = (written.n_files, written.n_bytes);
     let folder = backfill.output_dir.display();
     printed(writeln!(out, "{n_files} files, {n_bytes} bytes in {folder}"))
+}
+
+fn send(
+    source: &Source,
+    plan: RemoteWrite,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> Result<(), Failure> {
+    let loaded = source.load()?;
+    let mut progress = Progress::new(err, io::stderr().is_terminal());
+    let runtime = serve::runtime()?;
+    let sent = runtime.block_on(async {
+        let signals = serve::count_signals().map_err(|e| failed(&e.to_string()))?;
+        let stop = serve::nth_signal(signals, 1);
+        remote_write::run(loaded, plan, stop, &mut progress).await
+    });
+    runtime.shutdown_background();
+    printed(writeln!(out, "{} samples sent", sent?.n_sent))
 }
 
 fn failed(line: &str) -> Failure {
