@@ -66,6 +66,10 @@ bench: setup ## criterion benches, one file a stage
 bench-e2e: build ## gate against plain download: ratios and memory, written to benches/results
 	$(CARGO) bench --bench end_to_end --bench fan_in
 
+.PHONY: bench-proxy
+bench-proxy: build ## remote write through weir: CPU, memory and waits, written to benches/results
+	$(CARGO) bench --bench proxy
+
 .PHONY: kill9
 kill9: setup ## ROUNDS of load, kill -9 and restart of a sender: nothing acknowledged may be lost
 	$(CARGO) run --quiet --release --example kill9 -- $(ROUNDS)

@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/` | an index of links |
-//! | `/metrics` | scrape all targets, and what the rules leave of them |
+//! | `/metrics` | scrape all targets, and what the rules leave of them; without upstreams weir's own |
 //! | `/metrics/<subset>` | the subset as of the last good scrape; 404 unknown, 503 none or too old |
 //! | `/source` | a target's own answer; `?target=` says which, if there are several |
 //! | `/analyze` | what the series of all targets, or of one, are made of |
@@ -12,6 +12,7 @@
 //! | `/-/ready`, `/ready`, `/readyz` | 200, or 503 while weir drains; says what is wrong with the last reload |
 //! | `/-/metrics` | weir's own metrics |
 //! | `/-/queues` | how the queues of the destinations are doing; `?json` for machines |
+//! | `POST /api/v1/write` | remote write, if it is received: see [`crate::app::receive`] |
 //! | `POST /-/reload` | read the configuration again, if that is enabled |
 //!
 //! Otherwise GET and HEAD only; HEAD never scrapes. Everything else is 404. A scrape that failed is 502, or
@@ -26,7 +27,8 @@ mod forward;
 mod health;
 pub(super) mod own;
 mod page;
-pub(super) mod queues;
+mod queues;
+mod received;
 mod round;
 mod route;
 mod scrapes;
@@ -34,6 +36,7 @@ mod source;
 mod targets;
 mod timing;
 
+use crate::app::gate::received::Received;
 use crate::app::gate::route::Route;
 use crate::app::gate::scrapes::Scrapes;
 use crate::app::gate::timing::Patience;
@@ -55,6 +58,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use config::GateConfig;
 pub use forward::ForwardPlan;
+pub use received::ReceivePlan;
 
 /// Analyses at the same time; each costs a scrape and a core.
 const ANALYSES_MAX: usize = 1;
@@ -81,6 +85,8 @@ struct Gate {
     is_draining: AtomicBool,
     metrics: Arc<Metrics>,
     destinations: Option<Arc<Destinations>>,
+    /// What is pushed, if it is to be received.
+    received: Option<Received>,
     /// What was wrong with the configuration that was last read, if anything was.
     reload_errors: ArcSwapOption<Vec<String>>,
     /// Who may ask.
@@ -176,7 +182,8 @@ pub async fn run_reloading(
     let server = config.server;
     let forward = config.forward.clone().zip(config.destinations.clone());
     let (now_ms, random) = (config.clock, config.random);
-    let gate = Arc::new(Gate::new(config, ask, Arc::clone(&web), push));
+    let saved = Received::saved(&config).await;
+    let gate = Arc::new(Gate::new(config, saved.as_deref(), ask, Arc::clone(&web), push));
     let metrics = Arc::clone(&gate.metrics);
     let observe = move |event| record(&metrics, event);
     let serving = Arc::clone(&gate);
@@ -190,6 +197,7 @@ pub async fn run_reloading(
         if let Some(push) = &gate.push {
             push.drain();
         }
+        gate.received.iter().for_each(Received::drain);
         tracing::info!("Draining.");
     };
     let reloading = async {
@@ -214,13 +222,24 @@ pub async fn run_reloading(
             None => std::future::pending().await,
         }
     };
+    let aggregating = async {
+        match &gate.received {
+            Some(received) => received.aggregate_for_ever().await,
+            None => std::future::pending().await,
+        }
+    };
     let tls = || web.tls();
-    tokio::select! {
+    let drain = tokio::select! {
         drain = forwarding => drain,
+        drain = aggregating => drain,
         drain = serve(listener, server, tls, handler, observe, shutdown) => drain,
         drain = reloading => drain,
         drain = expiring => drain,
+    };
+    if let Some(received) = &gate.received {
+        received.end().await;
     }
+    drain
 }
 
 pub(super) fn record(metrics: &Metrics, event: ConnectionEvent) {
@@ -238,6 +257,7 @@ pub(super) fn record(metrics: &Metrics, event: ConnectionEvent) {
 impl Gate {
     fn new(
         config: GateConfig,
+        saved: Option<&[u8]>,
         reloader: Option<mpsc::Sender<ReloadReply>>,
         web: Arc<Web>,
         push: Option<Arc<PushProxy>>,
@@ -253,6 +273,7 @@ impl Gate {
         }
         Self {
             destinations,
+            received: Received::start(&config, saved, &metrics),
             settings: ArcSwap::from_pointee(Settings::of(&config)),
             random: config.random,
             scrapes: Arc::new(Scrapes::new(config, Arc::clone(&metrics))),
@@ -278,6 +299,9 @@ impl Gate {
             Ok(config) => {
                 let subsets = config.outputs.len() - 1;
                 let settings = Arc::new(Settings::of(&config));
+                if let Some(received) = &self.received {
+                    received.reload(&config, self.destinations.as_ref());
+                }
                 self.scrapes.reload(config).await;
                 self.settings.store(settings);
                 self.reload_errors.store(None);
@@ -329,6 +353,9 @@ impl Gate {
         {
             return Arc::clone(push).answer_guarded(&self.web, request).await;
         }
+        if let Some(received) = self.received_at(request.uri().path()) {
+            return self.receive(received, request).await;
+        }
         let route = Route::of(request.uri().path());
         let label = route.as_ref().map_or("other", Route::label);
         let is_probe = matches!(route, Some(Route::Healthy | Route::Ready));
@@ -371,6 +398,10 @@ impl Gate {
     ) -> Result<Response<Body>, Problem> {
         match route {
             Route::Index => Ok(self.index()),
+            // What only receives has no other metrics.
+            Route::Metrics if self.scrapes.plan().upstream_names().is_empty() => {
+                own::answer(&self.metrics, self.random, request.headers())
+            }
             Route::Metrics => {
                 let scraped = self
                     .scrapes

@@ -16,13 +16,12 @@
 //! is accepted: nobody has to send it again. No status but these, and none of 5xx for bad input.
 
 pub mod destination;
-pub mod proxy;
 pub mod queued;
 
 mod aggregation;
 mod body;
 mod content;
-mod state_file;
+pub(super) mod state_file;
 
 use crate::app::clock::Clock;
 use crate::app::receive::aggregation::Aggregation;
@@ -58,6 +57,8 @@ use tokio::task::spawn_blocking;
 const RETRY_SOON: Duration = Duration::from_secs(1);
 /// The same while weir drains: somebody else has to take its place first.
 const RETRY_AFTER_DRAIN: Duration = Duration::from_secs(5);
+/// Bodies up to here are worked on where they were read: another thread costs more than they do.
+const INLINE_BYTES_MAX: usize = 256 << 10;
 /// Workers whose memory is kept between requests.
 const WORKERS_KEPT: usize = 16;
 
@@ -245,13 +246,14 @@ impl<D: Destination> Receiver<D> {
         let permit = Arc::clone(&self.processors).acquire_owned().await;
         let (worked, bytes) = (Arc::clone(&state), body.bytes.clone());
         let now_ms = self.aggregation.now_ms();
-        let prepared = spawn_blocking(move || {
-            let prepared = worked.prepare(version, &bytes, now_ms);
-            drop(permit);
-            prepared
-        });
-        let Prepared { mut taken, batches } =
-            prepared.await.map_err(|_| Refusal::Fault)?.map_err(Refusal::Intake)?;
+        let prepared = if bytes.len() <= INLINE_BYTES_MAX {
+            worked.prepare(version, &bytes, now_ms)
+        } else {
+            let work = spawn_blocking(move || worked.prepare(version, &bytes, now_ms));
+            work.await.map_err(|_| Refusal::Fault)?
+        };
+        drop(permit);
+        let Prepared { mut taken, batches } = prepared.map_err(Refusal::Intake)?;
         append_all(&state.destinations, batches).await.map_err(Refusal::Append)?;
         self.aggregation.commit(&mut taken.staged);
         self.count(version, &taken, &state.destinations);

@@ -7,7 +7,6 @@ use crate::app::options;
 use crate::app::options::Options;
 use crate::app::push;
 use crate::app::push::PushProxy;
-use crate::app::receive;
 use crate::app::reload;
 use crate::app::web;
 use crate::config::file::Config;
@@ -46,10 +45,7 @@ impl Failure {
 ///
 /// A configuration the gate cannot work with, an address it cannot have, a drain out of time.
 pub fn gate(options: &Options, config: Config) -> Result<(), Failure> {
-    if config.receive.is_some() && config.upstreams.is_empty() {
-        return receive::proxy::alone(options, config);
-    }
-    if config.push.is_some() && config.upstreams.is_empty() {
+    if config.push.is_some() && config.upstreams.is_empty() && config.receive.is_none() {
         return push::serve::alone(config);
     }
     let gate = GateConfig::new(&config, &options.proxies)

@@ -5,6 +5,7 @@ use crate::aggregate::merge::{Counters, MergePolicy};
 use crate::app::clock;
 use crate::app::clock::Clock;
 use crate::app::gate::forward::ForwardPlan;
+use crate::app::gate::received::ReceivePlan;
 use crate::app::options::random_word;
 use crate::config::RuleSet;
 use crate::config::file::aggregate::MergeRule;
@@ -62,6 +63,8 @@ pub struct GateConfig {
     pub destinations: Option<Arc<Destinations>>,
     /// When weir scrapes of its own accord, to send what it finds; a reload does not change it.
     pub forward: Option<ForwardPlan>,
+    /// What is pushed, if it is to be received.
+    pub receive: Option<ReceivePlan>,
 }
 
 /// Targets that are alike.
@@ -107,14 +110,10 @@ impl GateConfig {
         let proxies = ProxyRules::new(proxies).map_err(|e| {
             errors.push(format!("HTTP_PROXY or HTTPS_PROXY is no proxy's URL: {e}"));
         });
-        if config.upstreams.is_empty() {
+        if config.upstreams.is_empty() && config.receive.is_none() {
             errors.push("there is nothing to do: give upstreams".to_owned());
         }
-        if config.receive.is_some() {
-            errors.push(
-                "receive: it is not served together with upstreams yet, run two weirs".to_owned(),
-            );
-        }
+        errors.extend(ReceivePlan::impossible(config));
         let (Ok(proxies), true) = (proxies, errors.is_empty()) else {
             return Err(errors);
         };
@@ -163,6 +162,7 @@ impl GateConfig {
             random: random_word,
             destinations: None,
             forward: ForwardPlan::of(config),
+            receive: ReceivePlan::of(config),
         })
     }
 }

@@ -22,7 +22,7 @@ impl Gate {
 }
 
 /// A page of queues, or JSON if the query asks for it.
-pub(in crate::app) fn answer(all: &[QueueStatus], query: Option<&str>) -> Response<Body> {
+fn answer(all: &[QueueStatus], query: Option<&str>) -> Response<Body> {
     let mut parts = query.unwrap_or_default().split('&');
     if parts.any(|part| part == "json" || part.starts_with("json=")) {
         return typed(StatusCode::OK, "application/json", format!("{:#}\n", to_json(all)));

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use tokio::task::spawn_blocking;
 
 /// Read the file and remove it; `None` if there is none.
-pub(super) async fn take(path: PathBuf) -> Option<Vec<u8>> {
+pub(in crate::app) async fn take(path: PathBuf) -> Option<Vec<u8>> {
     let read = spawn_blocking(move || match fs::read(&path) {
         Ok(state) => fs::remove_file(&path).map(|()| Some(state)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -28,7 +28,7 @@ pub(super) async fn take(path: PathBuf) -> Option<Vec<u8>> {
 }
 
 /// Write the file: all of it, or nothing.
-pub(super) async fn put(path: PathBuf, state: Vec<u8>) -> io::Result<()> {
+pub(in crate::app) async fn put(path: PathBuf, state: Vec<u8>) -> io::Result<()> {
     spawn_blocking(move || {
         let new = path.with_extension("tmp");
         let mut options = OpenOptions::new();

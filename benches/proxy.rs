@@ -1,0 +1,326 @@
+//! weir between senders and a destination, as a process of its own: CPU seconds for each million
+//! samples, memory, and how long a sender waits, with plain snappy of the same bytes beside it.
+//!
+//! Requests hold 2,000 series of 10 labels, one sample each, as real senders compress them or as
+//! snappy of literals alone. One sender, which waits for each answer; the queue is on the disk the
+//! build is on. The table goes to standard output and to `benches/results`.
+//!
+//! `make bench-proxy`; `WEIR_BENCH_BIN` names another build of weir, `WEIR_BENCH_CASES` a part of
+//! the names of those cases that are wanted.
+#![expect(clippy::print_stdout, reason = "the table is the result")]
+#![expect(clippy::disallowed_types, reason = "a bench, not weir")]
+
+#[path = "support/memory.rs"]
+mod memory;
+#[path = "support/process.rs"]
+mod process;
+#[path = "support/push_load.rs"]
+mod push_load;
+
+use process::CpuTime;
+use push_load::Load;
+use push_load::Sender;
+use push_load::Sink;
+use push_load::Snappiness;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::hint::black_box;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+use weir::wire::Version;
+use weir::wire::snappy::DECODED_BYTES_MAX;
+use weir::wire::snappy::Snappy;
+
+const FEW: u32 = 10_000;
+const MANY: u32 = 1_000_000;
+/// Samples that are measured, after each series was there once.
+const MEASURED: u32 = 4_000_000;
+/// Senders at the same time, where their waits are measured.
+const SENDERS: usize = 8;
+/// Requests of each, and how often one sends.
+const REQUESTS: usize = 100;
+const PAUSE: Duration = Duration::from_millis(100);
+
+const RULES: &str = "metric_relabel_configs:\n\
+    - {action: drop, source_labels: [__name__], regex: 'debug_.*'}\n\
+    - {source_labels: [label_3], regex: 'value-(.*)', target_label: zone, replacement: 'z$1'}\n\
+    - {action: labeldrop, regex: label_4}\n";
+const AGGREGATE: &str = "aggregate:\n\
+    - {match: 'metric_.*', interval: 1m, without: [pod, instance], outputs: [total]}\n";
+
+/// One line of the table.
+struct Case {
+    name: &'static str,
+    from: Version,
+    to: Version,
+    config: &'static str,
+    snappiness: Snappiness,
+    n_series: u32,
+    must: &'static str,
+}
+
+const V1: Version = Version::V1;
+const V2: Version = Version::V2;
+
+fn cases() -> Vec<Case> {
+    let case = |name, (from, to), config, n_series, must| Case {
+        name,
+        from,
+        to,
+        config,
+        snappiness: Snappiness::Real,
+        n_series,
+        must,
+    };
+    let literal = |case: Case| Case { snappiness: Snappiness::Literal, ..case };
+    vec![
+        case("1.0 to 1.0", (V1, V1), "", FEW, "≤ 0.45, ≤ 1.5 × plain"),
+        literal(case("1.0 to 1.0, literal snappy", (V1, V1), "", FEW, "≤ 0.45")),
+        case("1.0 to 1.0, 3 rules", (V1, V1), RULES, FEW, "≤ 0.50"),
+        literal(case("1.0 to 1.0, 3 rules, literal snappy", (V1, V1), RULES, FEW, "≤ 0.50")),
+        case("2.0 to 2.0", (V2, V2), "", FEW, "≤ 0.20"),
+        literal(case("2.0 to 2.0, literal snappy", (V2, V2), "", FEW, "≤ 0.20")),
+        case("2.0 to 2.0, 3 rules", (V2, V2), RULES, FEW, ""),
+        case("1.0 to 2.0", (V1, V2), "", FEW, ""),
+        case("2.0 to 1.0", (V2, V1), "", FEW, ""),
+        case("aggregation, total without two labels", (V1, V1), AGGREGATE, FEW, "≤ 0.50"),
+        case("1.0 to 1.0, 1 M series", (V1, V1), "", MANY, "≤ 1.3 × 10 k, ≤ 150 MiB"),
+        case("1.0 to 1.0, 3 rules, 1 M series", (V1, V1), RULES, MANY, "≤ 1.3 × 10 k, ≤ 150 MiB"),
+        case("2.0 to 2.0, 1 M series", (V2, V2), "", MANY, "≤ 1.3 × 10 k, ≤ 150 MiB"),
+        case("aggregation, 1 M series", (V1, V1), AGGREGATE, MANY, "≤ 1.3 × 10 k, ≤ 150 MiB"),
+    ]
+}
+
+fn main() {
+    if !std::env::args().any(|arg| arg == "--bench") {
+        println!("run it with `make bench-proxy`");
+        return;
+    }
+    let wanted = std::env::var_os("WEIR_BENCH_CASES").unwrap_or_default();
+    let wanted = wanted.to_string_lossy().into_owned();
+    let mut table = String::from(
+        "| case | s of CPU per million samples | × plain snappy | bytes a sample | peak MiB | must |\n\
+         |---|---:|---:|---:|---:|---|\n",
+    );
+    println!("{}", table.trim_end());
+    for case in cases().into_iter().filter(|case| case.name.contains(&wanted)) {
+        let row = row(&case);
+        println!("{row}");
+        writeln!(table, "{row}").expect("a string");
+    }
+    let waits = if "waits".contains(&wanted) { waits() } else { String::new() };
+    println!("{waits}");
+    if wanted.is_empty() {
+        save(&format!("{table}\n{waits}"));
+    }
+}
+
+/// Measure a case.
+fn row(case: &Case) -> String {
+    let mut load = Load::new(case.from, case.snappiness, case.n_series);
+    let sink = Sink::start();
+    let weir = Weir::start(case, &sink);
+    let mut sender = Sender::new(&weir.address, case.from);
+    let mut body = Vec::new();
+    // Each series once: what is new costs more, and is measured nowhere.
+    for _ in 0..load.n_requests() {
+        load.next(&mut body);
+        sender.send(&body);
+    }
+    weir.wait_until_sent();
+    let before = weir.cpu();
+    let n_requests = MEASURED / push_load::SERIES;
+    for _ in 0..n_requests {
+        load.next(&mut body);
+        sender.send(&body);
+    }
+    weir.wait_until_sent();
+    let millions = f64::from(MEASURED) / 1e6;
+    let cpu = weir.cpu().ms_since(&before) / 1e3 / millions;
+    assert!(sink.n_requests() > 0 || !case.config.is_empty(), "nothing arrived");
+    let plain = plain_snappy(&body);
+    let bytes = f64::from(u32::try_from(body.len()).expect("short")) / f64::from(push_load::SERIES);
+    let peak = memory::peak_mib(weir.child.id());
+    let Case { name, must, .. } = case;
+    let times = cpu / plain;
+    format!("| {name} | {cpu:.3} | {times:.2} | {bytes:.1} | {peak:.0} | {must} |")
+}
+
+/// Seconds of CPU for each million samples: to decode and encode such bodies.
+fn plain_snappy(body: &[u8]) -> f64 {
+    const ROUNDS: u32 = 200;
+    let (mut snappy, mut again) = (Snappy::new(), Snappy::new());
+    let mut out = Vec::new();
+    let before = CpuTime::of("self");
+    for _ in 0..ROUNDS {
+        let decoded = snappy.decompress(black_box(body), DECODED_BYTES_MAX).expect("it is whole");
+        again.compress(decoded, &mut out).expect("it is short");
+        black_box(&out);
+    }
+    let ms = CpuTime::of("self").ms_since(&before);
+    ms / 1e3 * 1e6 / f64::from(ROUNDS * push_load::SERIES)
+}
+
+/// How long senders wait for their answers, against what one sync of the disk takes.
+fn waits() -> String {
+    let case = &cases()[0];
+    let sink = Sink::start();
+    let weir = Weir::start(case, &sink);
+    let mut synced = syncs(weir.dir.path());
+    let mut load = Load::new(V1, Snappiness::Real, FEW);
+    let mut bodies = vec![Vec::new(); load.n_requests() as usize];
+    for body in &mut bodies {
+        load.next(body);
+    }
+    let bodies = Arc::new(bodies);
+    let threads: Vec<_> = (0..SENDERS)
+        .map(|nth| {
+            let (mut sender, bodies) = (Sender::new(&weir.address, V1), Arc::clone(&bodies));
+            std::thread::spawn(move || {
+                let mut took = Vec::new();
+                for body in bodies.iter().cycle().skip(nth).take(REQUESTS) {
+                    let began = Instant::now();
+                    sender.send(body);
+                    took.push(began.elapsed());
+                    std::thread::sleep(PAUSE.saturating_sub(began.elapsed()));
+                }
+                took
+            })
+        })
+        .collect();
+    let mut took: Vec<_> =
+        threads.into_iter().flat_map(|thread| thread.join().expect("it ends")).collect();
+    synced.extend(syncs(weir.dir.path()));
+    let (sync_50, sync_99) = (at(&mut synced, 50), at(&mut synced, 99));
+    let (p50, p99) = (at(&mut took, 50), at(&mut took, 99));
+    let times = p99.as_secs_f64() / sync_50.as_secs_f64();
+    format!(
+        "| {SENDERS} senders, 10 requests a second each | p50 | p99 | × one fsync | must |\n\
+         |---|---:|---:|---:|---|\n\
+         | one fsync of 64 KiB | {} | {} | 1 | |\n\
+         | a request acknowledged | {} | {} | {times:.1} | ≤ 3 × p99 |\n",
+        ms(sync_50),
+        ms(sync_99),
+        ms(p50),
+        ms(p99),
+    )
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
+}
+
+fn at(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort();
+    times[times.len() * percent / 100]
+}
+
+/// How long the disk takes to make 64 KiB more of a file durable.
+fn syncs(folder: &Path) -> Vec<Duration> {
+    let mut file = File::create(folder.join("sync")).expect("a file");
+    let bytes = vec![7; 64 << 10];
+    let once = |_| {
+        let began = Instant::now();
+        file.write_all(&bytes).expect("room");
+        file.sync_data().expect("a disk");
+        began.elapsed()
+    };
+    (0..200).map(once).collect()
+}
+
+/// weir, running.
+struct Weir {
+    child: Child,
+    address: String,
+    dir: tempfile::TempDir,
+}
+
+impl Weir {
+    fn start(case: &Case, sink: &Sink) -> Self {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+        let message = match case.to {
+            Version::V1 => "prometheus.WriteRequest",
+            Version::V2 => "io.prometheus.write.v2.Request",
+        };
+        let config = format!(
+            "listen_address: 127.0.0.1:0\ndata_dir: {}\nreceive: {{remote_write: {{}}}}\n{}\
+             remote_write: [{{url: 'http://{}/', protobuf_message: {message}, \
+             queue_config: {{batch_send_deadline: 50ms}}}}]\n",
+            dir.path().join("data").display(),
+            case.config,
+            sink.address
+        );
+        let file = dir.path().join("weir.yaml");
+        std::fs::write(&file, config).expect("a file");
+        let weir = std::env::var_os("WEIR_BENCH_BIN");
+        let weir = weir.unwrap_or_else(|| env!("CARGO_BIN_EXE_weir").into());
+        let mut child = Command::new(weir)
+            .arg("--config")
+            .arg(&file)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+        let mut line = String::new();
+        while !line.contains("address=") {
+            line.clear();
+            assert!(log.read_line(&mut line).expect("a log") > 0, "weir ended early");
+        }
+        std::thread::spawn(move || log.lines().map_while(Result::ok).for_each(|l| println!("{l}")));
+        let address = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
+        Self { child, address: address.expect("an address").trim().to_owned(), dir }
+    }
+
+    fn cpu(&self) -> CpuTime {
+        CpuTime::of(&self.child.id().to_string())
+    }
+
+    /// Wait until the queue is empty.
+    fn wait_until_sent(&self) {
+        let mut n_empty = 0;
+        while n_empty < 2 {
+            std::thread::sleep(Duration::from_millis(100));
+            let status = push_load::get(&self.address, "/-/queues?json");
+            n_empty = if status.contains("\"records\": 0,") { n_empty + 1 } else { 0 };
+        }
+    }
+}
+
+impl Drop for Weir {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Write the tables under `benches/results`, with where and how they were made.
+fn save(tables: &str) {
+    let said = |words: &[&str]| {
+        let output = Command::new(words[0]).args(&words[1..]).output();
+        let text = output.map(|output| output.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&text).trim().to_owned()
+    };
+    let machine = process::machine();
+    let commit = said(&["git", "describe", "--always", "--dirty", "--abbrev=10"]);
+    let date = said(&["date", "-u", "+%Y-%m-%d"]);
+    let text = format!(
+        "# Remote write through weir, {date}\n\n- machine: {machine}\n- weir: commit {commit}, {}\n\
+         - command: `make bench-proxy`\n\n2,000 series of 10 labels a request, a sample each.\n\n{tables}",
+        process::libc_of(env!("CARGO_BIN_EXE_weir")),
+    );
+    let model = machine.split(',').next().unwrap_or_default();
+    let words = model.split(|c: char| !c.is_ascii_alphanumeric());
+    let noise = ["", "R", "TM", "Processor", "CPU"];
+    let words: Vec<_> = words.filter(|word| !noise.contains(word)).map(str::to_lowercase).collect();
+    let name = format!("{date}-remote-write-{}.md", words.join("-"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results").join(name);
+    std::fs::write(path, text).expect("the folder is there");
+}
