@@ -57,6 +57,7 @@ pub use encode_v2::V2Encoder;
 pub use error::{RefFault, WireError, WireErrorKind};
 pub use histogram::{BucketSpan, Buckets, Count, Histogram, ResetHint};
 pub use labels::Labels;
+pub(crate) use labels::NotedNames;
 pub use request::{Decoder, Limits, Request};
 pub use series::{Exemplar, Metadata, MetricMetadata, Sample, Series};
 

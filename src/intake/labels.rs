@@ -6,6 +6,7 @@ use crate::model::LabelSet;
 use crate::model::Span;
 use crate::model::label::METRIC_NAME;
 use crate::wire::Labels;
+use crate::wire::NotedNames;
 
 /// Bytes of labels that are shown in an error.
 const SHOWN_BYTES_MAX: usize = 512;
@@ -38,6 +39,8 @@ pub(super) struct Checker {
     spans: Vec<Span>,
     /// Whether one of them is that of the metric.
     has_metric_name: bool,
+    /// The same names by reference, where the text of the request is known to be UTF-8.
+    noted: NotedNames,
     set: LabelSet,
 }
 
@@ -53,7 +56,11 @@ impl Checker {
         if labels.len() > labels_max {
             return Err(LabelFault::TooMany);
         }
+        if is_utf8 && self.has_metric_name && labels.has_noted_names(&self.noted) {
+            return Ok(Form::AsTheyAre);
+        }
         if self.is_known_order(labels, is_utf8) || self.is_in_order(labels, is_utf8) {
+            labels.note_names(&mut self.noted);
             return Ok(Form::AsTheyAre);
         }
         self.sort(labels)

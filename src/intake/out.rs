@@ -9,6 +9,7 @@ use super::report::Points;
 use super::report::WayReport;
 use super::request::Plan;
 use super::way::Accepted;
+use super::way::Pairs;
 use super::way::SeriesWriter;
 use super::way::Way;
 use super::way::rewritten;
@@ -169,9 +170,9 @@ impl Out {
             // Every way begins with the same rules, and counts what they drop.
             Outcome::Dropped { .. } | Outcome::Nameless => true,
             Outcome::Rewritten(rewrite) => {
-                let old: Vec<_> = labels.iter().collect();
-                let new = rewritten(rewrite, &old);
-                let labels = Labels::of_pairs(&new);
+                let mut new = Pairs::default();
+                rewritten(rewrite, &labels, &mut new);
+                let labels = Labels::of_pairs(new.all());
                 stage(fingerprint_of(&plan.key, None, &labels, &mut buffer), &labels)
             }
         })

@@ -109,9 +109,9 @@ impl Way {
         };
         self.count(accepted);
         let Some(rewrite) = rewrite else { return writer.push(series) };
-        let old: Vec<_> = series.labels().iter().collect();
-        let new = rewritten(rewrite, &old);
-        let labels = Labels::of_pairs(&new);
+        let mut new = Pairs::default();
+        rewritten(rewrite, &series.labels(), &mut new);
+        let labels = Labels::of_pairs(new.all());
         match canonical {
             Some(canonical) => {
                 self.spelled.clear();
@@ -123,19 +123,58 @@ impl Way {
     }
 }
 
-/// New labels, from the old ones.
-pub(super) fn rewritten<'a>(
-    rewrite: &'a Rewrite,
-    old: &[(&'a [u8], &'a [u8])],
-) -> Vec<(&'a [u8], &'a [u8])> {
-    let mut new = Vec::with_capacity(old.len() + 4);
+/// Labels that a series is written with: few, as a rule, so that they need no memory of their own.
+#[derive(Debug, Default)]
+pub(super) struct Pairs<'a> {
+    few: [(&'a [u8], &'a [u8]); PAIRS_FEW],
+    n: usize,
+    many: Vec<(&'a [u8], &'a [u8])>,
+}
+
+/// Labels that are few.
+const PAIRS_FEW: usize = 32;
+
+impl<'a> Pairs<'a> {
+    #[inline]
+    fn push(&mut self, pair: (&'a [u8], &'a [u8])) {
+        if let Some(place) = self.few.get_mut(self.n) {
+            *place = pair;
+            self.n += 1;
+            return;
+        }
+        if self.many.is_empty() {
+            self.many.extend_from_slice(&self.few);
+        }
+        self.many.push(pair);
+    }
+
+    /// Each of them, in order.
+    pub(super) fn all(&self) -> &[(&'a [u8], &'a [u8])] {
+        if self.many.is_empty() {
+            return self.few.get(..self.n).unwrap_or_default();
+        }
+        &self.many
+    }
+}
+
+/// Put together new labels, from the old ones.
+pub(super) fn rewritten<'a>(rewrite: &'a Rewrite, labels: &Labels<'a>, new: &mut Pairs<'a>) {
+    let (mut old, mut n_passed) = (labels.iter(), 0);
     for piece in rewrite.pieces() {
         match piece {
-            Piece::Copied(range) => new.extend_from_slice(old.get(range).unwrap_or_default()),
+            // Places rise from piece to piece.
+            Piece::Copied(range) => {
+                for _ in n_passed..range.start {
+                    old.next();
+                }
+                n_passed = range.end;
+                for pair in old.by_ref().take(range.len()) {
+                    new.push(pair);
+                }
+            }
             Piece::New { name, value, .. } => new.push((name, value)),
         }
     }
-    new
 }
 
 /// Write new labels as 1.0 does, from the old ones it wrote.

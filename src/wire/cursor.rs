@@ -90,6 +90,20 @@ impl<'a> Cursor<'a> {
         self.long_varint(field)
     }
 
+    /// Read a varint of one or two bytes, if that is what comes. Takes nothing otherwise.
+    #[inline]
+    pub(super) fn small_varint(&mut self) -> Option<u32> {
+        let (number, rest) = match self.rest {
+            [low, rest @ ..] if *low < 0x80 => (u32::from(*low), rest),
+            [low, high, rest @ ..] if *high < 0x80 => {
+                (u32::from(*low & 0x7f) | u32::from(*high) << 7, rest)
+            }
+            _ => return None,
+        };
+        self.rest = rest;
+        Some(number)
+    }
+
     /// A varint of up to eight bytes, all at once: timestamps have six.
     #[inline]
     fn long_varint(&mut self, field: &'static str) -> Result<u64> {

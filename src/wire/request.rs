@@ -323,6 +323,7 @@ impl<'a> Request<'a> {
             exemplars: Exemplars::of_spans(body, &tables.exemplars, (!is_v1).then_some(*symbols)),
             metadata,
             verbatim_v1: found.verbatim_v1,
+            front_bytes_v1: found.front_bytes_v1,
             spelled_v1: None,
         }
     }
@@ -345,6 +346,8 @@ impl<'a> Request<'a> {
             tables.labels.push(LabelSpans { name: name.span(), value: value.span() });
             rest = ahead;
         }
+        // All of them, unless one follows.
+        let mut front_bytes_v1 = message.rest().len() - rest.rest().len();
         while !rest.is_at_end() {
             match rest.key("timeseries")? {
                 LABELS => {
@@ -352,6 +355,7 @@ impl<'a> Request<'a> {
                     check_limit(&rest, FIELD, "labels", tables.labels.len(), limits.labels_max)?;
                     let (name, value) = read_label(rest.bytes(FIELD)?, FIELD)?;
                     tables.labels.push(LabelSpans { name: name.span(), value: value.span() });
+                    front_bytes_v1 = 0;
                 }
                 SAMPLES => tables.push_sample(&mut rest, Version::V1, limits)?,
                 EXEMPLARS => {
@@ -367,7 +371,7 @@ impl<'a> Request<'a> {
             }
         }
         let verbatim_v1 = (!has_custom_buckets).then_some(message.rest());
-        Ok(Found { verbatim_v1, ..Found::default() })
+        Ok(Found { verbatim_v1, front_bytes_v1, ..Found::default() })
     }
 
     fn read_v2(&mut self, message: Cursor<'a>) -> Result<Found<'a>, WireError> {
@@ -435,6 +439,7 @@ struct Found<'a> {
     /// Field 6 of release candidates up to the third.
     created_ms: i64,
     verbatim_v1: Option<&'a [u8]>,
+    front_bytes_v1: usize,
 }
 
 impl Tables {

@@ -88,6 +88,8 @@ pub struct Series<'a> {
     pub(super) metadata: SeriesMetadata<'a>,
     /// The message `TimeSeries` of 1.0, if nothing in it is to be left out.
     pub(super) verbatim_v1: Option<&'a [u8]>,
+    /// How many bytes the labels take at the beginning of that; 0 if that was not looked at yet.
+    pub(super) front_bytes_v1: usize,
     /// That message in two parts: other labels, and what stood behind the old ones.
     pub(super) spelled_v1: Option<(&'a [u8], &'a [u8])>,
 }
@@ -167,7 +169,10 @@ impl<'a> Series<'a> {
     /// labels are equal bytes.
     pub fn canonical_v1(&self) -> Option<(&'a [u8], &'a [u8])> {
         let message = self.verbatim_v1?;
-        let n_bytes = self.labels.canonical_bytes(message)?;
+        let n_bytes = match self.front_bytes_v1 {
+            0 => self.labels.canonical_bytes(message)?,
+            n_bytes => n_bytes,
+        };
         message.split_at_checked(n_bytes)
     }
 
