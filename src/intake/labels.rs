@@ -182,6 +182,14 @@ fn quote(f: &mut fmt::Formatter<'_>, text: &[u8]) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Decoder;
+    use crate::wire::Sample;
+    use crate::wire::Series;
+    use crate::wire::V2Encoder;
+    use crate::wire::Version;
+    use crate::wire::put_series_v1;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     type Pairs<'a> = Vec<(&'a [u8], &'a [u8])>;
 
@@ -246,5 +254,49 @@ mod tests {
         let empty = pairs(&[("__name__", "up"), ("a", "")]);
         let told = checker.check(&Labels::of_pairs(&empty), false, 9);
         assert!(matches!(told, Ok(Form::Sorted(_))), "{told:?}");
+    }
+
+    /// What a checker says of labels, in words.
+    fn told(checker: &mut Checker, labels: &Labels<'_>, is_utf8: bool) -> String {
+        match checker.check(labels, is_utf8, 9) {
+            Ok(Form::Sorted(set)) => format!("sorted {}", Shown(&Labels::of_set(set))),
+            other => format!("{other:?}"),
+        }
+    }
+
+    proptest! {
+        /// What is remembered of the series before changes no verdict, of either version.
+        #[test]
+        fn memory_changes_no_verdict(
+            all in vec(vec((0_usize..4, 0_usize..3), 1..4), 1..30),
+            is_v2: bool,
+        ) {
+            let mut message = Vec::new();
+            let mut encoder = V2Encoder::new();
+            for one in &all {
+                let names = [&b"__name__"[..], b"a", b"b", b"c"];
+                let values = [&b""[..], b"x", b"y"];
+                let pairs: Vec<_> = one.iter().map(|(n, v)| (names[*n], values[*v])).collect();
+                let samples = [Sample::default()];
+                let series = Series::new(Labels::of_pairs(&pairs)).with_samples(&samples);
+                if is_v2 {
+                    encoder.push(&series);
+                } else {
+                    put_series_v1(&mut message, &series);
+                }
+            }
+            let version = if is_v2 { Version::V2 } else { Version::V1 };
+            if is_v2 {
+                encoder.finish(&mut message);
+            }
+            let mut decoder = Decoder::default();
+            let mut request = decoder.open(version, &message).unwrap();
+            let mut checker = Checker::default();
+            while let Some(series) = request.next_series().unwrap() {
+                let labels = series.labels();
+                let by_memory = told(&mut checker, &labels, true);
+                prop_assert_eq!(by_memory, told(&mut Checker::default(), &labels, false));
+            }
+        }
     }
 }

@@ -171,7 +171,10 @@ impl<'a> Series<'a> {
         let message = self.verbatim_v1?;
         let n_bytes = match self.front_bytes_v1 {
             0 => self.labels.canonical_bytes(message)?,
-            n_bytes => n_bytes,
+            n_bytes => {
+                debug_assert_eq!(self.labels.canonical_bytes(message), Some(n_bytes));
+                n_bytes
+            }
         };
         message.split_at_checked(n_bytes)
     }
