@@ -118,3 +118,16 @@ fn a_target_that_is_away_answers_503() {
     let generator = Generator::start(config, &["--at", "100"]);
     assert_eq!(generator.get("/metrics").status, 503);
 }
+
+#[test]
+fn what_is_wrong_is_served_as_it_stands() {
+    use weir::generate::invalid::CASES;
+    let generator = Generator::start(CONFIG, &[]);
+    let list = generator.get("/invalid/");
+    for case in CASES {
+        assert!(list.text().contains(case.name), "{} is not in\n{}", case.name, list.text());
+        let page = generator.get(&format!("/invalid/{}", case.name));
+        assert_eq!((page.status, page.body.as_slice()), (200, case.text), "{}", case.name);
+    }
+    assert_eq!(generator.get("/invalid/nothing-of-the-kind").status, 404);
+}
