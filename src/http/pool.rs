@@ -28,7 +28,7 @@ const BUFFERS_BYTES: usize = 8 << 20;
 /// The most that one read takes; measured, larger brings nothing.
 const BUFFER_BYTES_MAX: usize = 256 << 10;
 /// The least.
-const BUFFER_BYTES_MIN: usize = 16 << 10;
+const BUFFER_BYTES_MIN: usize = 32 << 10;
 /// How long a kept connection may take to become ready again.
 const READY_TIME_MAX: Duration = Duration::from_millis(50);
 
