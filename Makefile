@@ -82,6 +82,10 @@ faults: setup ## the queue with every call to the disk failing once; kill9 on a 
 	  mount -t tmpfs -o size=3m tmpfs target/full && TMPDIR=$$PWD/target/full target/release/examples/kill9 $(ROUNDS)'; \
 	else echo 'skipped: a small disk can be mounted by root only'; fi
 
+.PHONY: bench-push
+bench-push: build ## pushes to weir and lints of large pages: times and memory, written to benches/results
+	$(CARGO) bench --bench push_end_to_end
+
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZ_SECONDS (needs nightly Rust and cargo-fuzz)
 	@for target in $$(cd fuzz && cargo +nightly fuzz list); do \

@@ -1,7 +1,7 @@
 //! Who may push, what pushes have to look like, and what is told of it.
 
 use crate::push::proxy::TestProxy;
-use std::io::Write;
+use std::io::{Read, Write};
 
 /// SHA-256 of `s3cret`.
 const TOKEN_HASH: &str = "1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0";
@@ -134,6 +134,47 @@ fn policies_refuse_or_tell() {
     assert_eq!(pushes[0]["reason"], "relabel");
     assert_eq!(pushes[5]["lines"][1], "Bb: the name does not match [a-z_]+");
     assert!(proxy.get("/-/push").text().contains("the schema has no such family"));
+}
+
+/// Clients that push at the same time, and how often each does.
+const N_CLIENTS: u32 = 50;
+const N_PUSHES: u32 = 40;
+
+#[test]
+fn of_pushes_to_one_group_at_once_none_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = "{policies: [{aggregate: last}]}";
+    let expect = format!("c{{instance=\"\",job=\"one\"}} {}", N_CLIENTS * N_PUSHES);
+    {
+        let proxy = TestProxy::start_in(Some(directory.path()), settings);
+        std::thread::scope(|scope| {
+            for _ in 0..N_CLIENTS {
+                scope.spawn(|| {
+                    for _ in 0..N_PUSHES {
+                        let body = "# TYPE c counter\nc 1\n";
+                        proxy.check("POST", "/metrics/job/one", body, 200, "");
+                    }
+                });
+            }
+        });
+        assert_eq!(proxy.series(), [&*expect]);
+    }
+    assert_eq!(TestProxy::start_in(Some(directory.path()), settings).series(), [&*expect]);
+}
+
+/// A client that sends its body a byte now and then, or not at all, is not waited for.
+#[test]
+fn a_slow_body_has_its_time_and_others_do_not_wait() {
+    let proxy = TestProxy::start("{body_timeout: 300ms}");
+    let mut slow = std::net::TcpStream::connect(proxy.address).unwrap();
+    let head = "PUT /metrics/job/slow HTTP/1.1\r\nHost: weir\r\nContent-Length: 100\r\n\r\n";
+    slow.write_all(head.as_bytes()).unwrap();
+    slow.write_all(b"a").unwrap();
+    proxy.check("PUT", "/metrics/job/x", "a 1\n", 200, "");
+    let mut answer = [0; 12];
+    slow.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    proxy.check("PUT", "/metrics/job/x", "a 2\n", 200, "");
 }
 
 #[test]
