@@ -264,10 +264,7 @@ impl Server {
     }
 
     fn resident_bytes(&self) -> f64 {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = std::fs::read_to_string(path).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has one");
-        line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") * 1024.0
+        memory::rss_bytes(self.child.id())
     }
 }
 
