@@ -36,8 +36,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Changes that may wait to be written.
-const WAITING_MAX: usize = 4096;
+/// Changes that may wait to be written; their bytes are bounded by those of open pushes.
+const WAITING_MAX: usize = 16 * 1024;
 /// Changes that are synced at a time.
 const BATCH_MAX: usize = 1024;
 /// A record holds a push, whose body was larger than what was sent by the labels of its group.

@@ -34,6 +34,7 @@ use http::Method;
 use http::Request;
 use http::Response;
 use http::StatusCode;
+use http::header::ACCEPT;
 use http::header::CONTENT_TYPE;
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -119,6 +120,12 @@ impl Verb {
     }
 }
 
+/// Whether a client asks for answers in JSON.
+fn wants_json(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("application/json"))
+}
+
 impl PushProxy {
     /// Answer a request whose path is that of a push.
     pub(super) async fn push(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
@@ -131,9 +138,11 @@ impl PushProxy {
         };
         let (parts, body) = request.into_parts();
         let source = Source::Stream(body);
+        let wants_json = wants_json(&parts.headers);
         let sender = (&parts.headers, parts.extensions.get());
         match self.accept(verb, parts.uri.path(), sender, source).await {
             Ok(status) => empty(status),
+            Err(refusal) if wants_json => refusal.json(),
             Err(refusal) => refusal.answer(),
         }
     }
@@ -218,10 +227,12 @@ impl PushProxy {
         let is_large = encoding != Encoding::Identity || bytes.len() > receive::INLINE_BYTES_MAX;
         let work = move || {
             let bytes_max = proxy.options.config.limits.body_bytes_max.min(own_max);
-            let bytes = receive::decode(encoding, bytes, bytes_max, &mut held)?;
-            proxy.judge(&reading, language, &bytes)
+            let decoded = receive::decode(encoding, bytes, bytes_max, &mut held);
+            (decoded.and_then(|bytes| proxy.judge(&reading, language, &bytes)), held)
         };
-        let judged = if is_large {
+        // What is held counts until the push is delivered, since its families and its entry in the
+        // journal take about as much.
+        let (judged, _held) = if is_large {
             let internal = "internal error";
             let internal =
                 |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", internal);

@@ -2,6 +2,7 @@
 
 use crate::http::Body;
 use crate::http::answer::text;
+use crate::http::answer::typed;
 use crate::push::PathError;
 use crate::push::body::BodyError;
 use crate::push::store::StoreError;
@@ -12,6 +13,7 @@ use http::header::ALLOW;
 use http::header::RETRY_AFTER;
 use http::header::WWW_AUTHENTICATE;
 use http::header::X_CONTENT_TYPE_OPTIONS;
+use serde_json::json;
 use std::time::Duration;
 
 /// Why a push is not taken.
@@ -53,8 +55,21 @@ impl Refusal {
         matches!(self.reason, "upstream_down" | "upstream_timeout")
     }
 
+    /// The answer in plain text, a line a reason.
     pub(super) fn answer(&self) -> Response<Body> {
-        let mut response = text(self.status, format!("{}\n", self.lines.join("\n")));
+        self.with_headers(text(self.status, format!("{}\n", self.lines.join("\n"))))
+    }
+
+    /// The same in JSON.
+    pub(super) fn json(&self) -> Response<Body> {
+        let error = self.lines.first();
+        let told = json!({
+            "status": "error", "reason": self.reason, "error": error, "lines": self.lines,
+        });
+        self.with_headers(typed(self.status, "application/json", told.to_string()))
+    }
+
+    fn with_headers(&self, mut response: Response<Body>) -> Response<Body> {
         let headers = response.headers_mut();
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(after) = self.retry_after {

@@ -107,6 +107,14 @@ fn policies_refuse_or_tell() {
     proxy.check("PUT", "/metrics/job/strict", bad, 400, told);
     let told = "the push has lint findings:\na no help text\n";
     proxy.check("PUT", "/metrics/job/strict", "# TYPE a gauge\na{team=\"t\"} 1\n", 400, told);
+    let headers = "Accept: application/json\r\n";
+    let reply = proxy.send_with("PUT", "/metrics/job/strict", headers, b"a 1");
+    let told = "text format parsing error in line 1: unexpected end of input stream";
+    let json: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+    let expect = serde_json::json!({
+        "status": "error", "reason": "syntax", "error": told, "lines": [told],
+    });
+    assert_eq!((reply.status, json), (400, expect));
     proxy.check("PUT", "/metrics/job/warned", "w 1\n", 200, "");
     proxy.check("PUT", "/metrics/job/dry", "d 1\n", 200, "");
     let body = "# TYPE a_seconds_total counter\na_seconds_total{l=\"1\"} 1\n";
@@ -130,9 +138,9 @@ fn policies_refuse_or_tell() {
     let history: serde_json::Value =
         serde_json::from_slice(&proxy.get("/-/push.json").body).unwrap();
     let pushes = history["pushes"].as_array().unwrap();
-    assert_eq!(pushes.len(), 6);
+    assert_eq!(pushes.len(), 7);
     assert_eq!(pushes[0]["reason"], "relabel");
-    assert_eq!(pushes[5]["lines"][1], "Bb: the name does not match [a-z_]+");
+    assert_eq!(pushes[6]["lines"][1], "Bb: the name does not match [a-z_]+");
     assert!(proxy.get("/-/push").text().contains("the schema has no such family"));
 }
 
