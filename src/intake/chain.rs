@@ -6,14 +6,17 @@
 //! from the old ones: which stretches of labels are copied, and which labels are new. Most series
 //! share that with others, so that a series costs some 25 bytes.
 //!
-//! Memory is bounded. Series are spread over shards; a shard that is full forgets all it knows,
-//! which costs the decisions of its series once more and changes no result.
+//! Series come in the order in which they came before, so the one that followed last time is
+//! tried first: memory is then read in order, however many series there are.
+//!
+//! Memory is bounded. When it is full all of it is forgotten, which costs the decisions of all
+//! series once more and changes no result.
 
 use std::hash::BuildHasher as _;
 use std::mem::size_of;
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::RwLock;
 
 use hashbrown::DefaultHashBuilder;
 use hashbrown::HashTable;
@@ -32,7 +35,6 @@ use crate::wire::put_label_v1;
 pub const CACHED_SERIES_MAX: usize = 2_000_000;
 /// Default number of bytes it remembers beside them.
 pub const CACHED_BYTES_MAX: usize = 64 << 20;
-const SHARDS: usize = 64;
 
 /// What rules make of a series.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -152,14 +154,21 @@ pub(super) struct DecideScratch {
 #[derive(Debug)]
 pub struct Chain {
     rules: Rules,
-    shards: Box<[Mutex<Shard>]>,
+    memory: RwLock<Memory>,
     series_max: usize,
     bytes_max: usize,
 }
 
+/// Which series is expected next.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Expected(usize);
+
 #[derive(Debug, Default)]
-struct Shard {
-    series: HashTable<(Fingerprint, u32)>,
+struct Memory {
+    /// Series in the order in which they first came, each with the number of its outcome.
+    series: Vec<(Fingerprint, u32)>,
+    /// Their places.
+    places: HashTable<u32>,
     outcomes: Vec<Outcome>,
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -167,15 +176,9 @@ struct Shard {
 }
 
 impl Chain {
-    /// Remember the outcomes of `rules` for about so many series, and so many bytes.
+    /// Remember the outcomes of `rules` for so many series, and so many bytes of outcomes.
     pub fn new(rules: Rules, series_max: usize, bytes_max: usize) -> Self {
-        let n_shards = if rules.is_empty() { 0 } else { SHARDS };
-        Self {
-            rules,
-            shards: (0..n_shards).map(|_| Mutex::default()).collect(),
-            series_max: series_max.div_ceil(SHARDS),
-            bytes_max: bytes_max.div_ceil(SHARDS),
-        }
+        Self { rules, memory: RwLock::default(), series_max, bytes_max }
     }
 
     /// The rules.
@@ -190,8 +193,7 @@ impl Chain {
 
     /// How many series are remembered.
     pub fn n_remembered(&self) -> usize {
-        let shards = self.shards.iter();
-        shards.map(|s| s.lock().unwrap_or_else(PoisonError::into_inner).series.len()).sum()
+        self.memory.read().unwrap_or_else(PoisonError::into_inner).series.len()
     }
 
     /// Decide a series, by memory if it is remembered. `labels` are in order; `fingerprint` is
@@ -200,30 +202,55 @@ impl Chain {
         &self,
         fingerprint: Fingerprint,
         labels: &Labels<'_>,
+        expected: &mut Expected,
         scratch: &mut DecideScratch,
         then: impl FnOnce(&Outcome) -> R,
     ) -> R {
-        let hash = fingerprint.table_hash();
-        let Some(shard) = self.shards.get((hash >> 32) as usize % SHARDS) else {
+        if self.is_identity() {
             return then(&Outcome::Unchanged);
-        };
-        // A panic while it was held left what was remembered whole: it is only added to.
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = shard.series.find(hash, |(other, _)| *other == fingerprint).map(|s| s.1);
-        let number = found.unwrap_or_else(|| {
-            let outcome = decide(&self.rules, labels, scratch);
-            if shard.series.len() >= self.series_max || shard.n_bytes >= self.bytes_max {
-                *shard = Shard::default();
+        }
+        {
+            // A panic while it was held left what was remembered whole: it is only added to.
+            let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(place) = memory.find(fingerprint, *expected) {
+                *expected = Expected(place + 1);
+                return then(memory.outcome(place));
             }
-            shard.remember(fingerprint, outcome)
-        });
-        then(shard.outcomes.get(number as usize).unwrap_or(&Outcome::Unchanged))
+        }
+        let outcome = decide(&self.rules, labels, scratch);
+        let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
+        if memory.series.len() >= self.series_max || memory.n_bytes >= self.bytes_max {
+            *memory = Memory::default();
+        }
+        // Another request may have brought it meanwhile.
+        let place = memory.find(fingerprint, *expected);
+        let place = place.unwrap_or_else(|| memory.remember(fingerprint, outcome));
+        *expected = Expected(place + 1);
+        then(memory.outcome(place))
     }
 }
 
-impl Shard {
-    fn remember(&mut self, fingerprint: Fingerprint, outcome: Outcome) -> u32 {
-        let Self { series, outcomes, index, hasher, n_bytes } = self;
+impl Memory {
+    /// Where a series is.
+    #[inline]
+    fn find(&self, fingerprint: Fingerprint, Expected(place): Expected) -> Option<usize> {
+        let is_it =
+            |place: usize| self.series.get(place).is_some_and(|(other, _)| *other == fingerprint);
+        if is_it(place) {
+            return Some(place);
+        }
+        let found = self.places.find(fingerprint.table_hash(), |&place| is_it(place as usize));
+        found.map(|&place| place as usize)
+    }
+
+    fn outcome(&self, place: usize) -> &Outcome {
+        let number = self.series.get(place).map_or(0, |(_, number)| *number);
+        self.outcomes.get(number as usize).unwrap_or(&Outcome::Unchanged)
+    }
+
+    /// Remember a series that is not there; gives its place.
+    fn remember(&mut self, fingerprint: Fingerprint, outcome: Outcome) -> usize {
+        let Self { series, places, outcomes, index, hasher, n_bytes } = self;
         let hash_of = |outcome: &Outcome| hasher.hash_one(HashedOutcome(outcome));
         let of = |number: u32| outcomes.get(number as usize);
         let hash = hash_of(&outcome);
@@ -239,9 +266,14 @@ impl Shard {
             index.insert_unique(hash, number, |&number| hash_of(of(number)));
             number
         });
-        let entry = (fingerprint, number);
-        series.insert_unique(fingerprint.table_hash(), entry, |(other, _)| other.table_hash());
-        number
+        let place = series.len();
+        series.push((fingerprint, number));
+        let hash_at = |&place: &u32| {
+            series.get(place as usize).map_or(0, |(fingerprint, _)| fingerprint.table_hash())
+        };
+        let entry = u32::try_from(place).unwrap_or(u32::MAX);
+        places.insert_unique(fingerprint.table_hash(), entry, hash_at);
+        place
     }
 }
 

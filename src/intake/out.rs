@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 
 use super::chain::DecideScratch;
+use super::chain::Expected;
 use super::chain::Outcome;
 use super::report::Counts;
 use super::report::Points;
@@ -42,6 +43,8 @@ pub(super) struct Out {
     version: Version,
     now_ms: i64,
     staged: Staged,
+    /// The series that is expected next to be aggregated.
+    expected: Expected,
     /// Whether a series was aggregated and does not go on.
     has_held_back: bool,
 }
@@ -57,6 +60,7 @@ impl Out {
             version: Version::V1,
             now_ms: 0,
             staged: Staged::default(),
+            expected: Expected::default(),
             has_held_back: false,
         }
     }
@@ -139,9 +143,11 @@ impl Out {
             let fingerprint = *fingerprint.get_or_insert_with(|| {
                 fingerprint_of(&plan.key, accepted.canonical, &labels, canonical)
             });
-            chain.decide(fingerprint, &labels, scratch, |outcome| {
+            let mut expected = way.expected;
+            chain.decide(fingerprint, &labels, &mut expected, scratch, |outcome| {
                 way.put(accepted, outcome, writer);
             });
+            way.expected = expected;
         }
     }
 
@@ -152,7 +158,7 @@ impl Out {
         if samples.is_empty() || accepted.points.n_histograms > 0 {
             return true;
         }
-        let Self { scratch, canonical, staged, now_ms, .. } = self;
+        let Self { scratch, canonical, staged, now_ms, expected, .. } = self;
         let labels = accepted.series.labels();
         let fingerprint = fingerprint_of(&plan.key, accepted.canonical, &labels, canonical);
         let mut stage = |fingerprint, labels: &Labels<'_>| {
@@ -165,7 +171,8 @@ impl Out {
             return stage(fingerprint, &labels);
         }
         let mut buffer = Vec::new();
-        aggregation.rules.decide(fingerprint, &labels, scratch, |outcome| match outcome {
+        let rules = &aggregation.rules;
+        rules.decide(fingerprint, &labels, expected, scratch, |outcome| match outcome {
             Outcome::Unchanged => stage(fingerprint, &labels),
             // Every way begins with the same rules, and counts what they drop.
             Outcome::Dropped { .. } | Outcome::Nameless => true,

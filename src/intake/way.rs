@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::chain::Expected;
 use super::chain::Outcome;
 use super::chain::Piece;
 use super::chain::Rewrite;
@@ -41,12 +42,14 @@ pub(super) struct Way {
     report: WayReport,
     /// New labels, as 1.0 writes them.
     spelled: Vec<u8>,
+    /// The series that is expected next.
+    pub(super) expected: Expected,
 }
 
 impl Way {
     pub(super) fn new(n_rules: usize) -> Self {
         let report = WayReport { dropped: vec![0; n_rules], ..WayReport::default() };
-        Self { report, spelled: Vec::new() }
+        Self { report, spelled: Vec::new(), expected: Expected::default() }
     }
 
     pub(super) fn clear(&mut self) {
