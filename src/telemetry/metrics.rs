@@ -52,6 +52,11 @@ pub mod names {
     );
     /// Targets there are.
     pub const TARGETS: (&str, &str) = ("weir_targets", "Targets found for the last scrape");
+    /// Targets there are more than once.
+    pub const TARGETS_DUPLICATE: (&str, &str) = (
+        "weir_targets_duplicate",
+        "Targets an upstream named more than once for the last scrape; each was scraped once",
+    );
     /// What could not be found out.
     pub const DISCOVERY_PROBLEMS: (&str, &str) = (
         "weir_discovery_problems_total",
@@ -160,6 +165,7 @@ pub struct Metrics {
     target_last_success: Family<Labels, Number>,
     target_resets: Family<Labels, Number>,
     targets: Gauge,
+    targets_duplicate: Gauge,
     discovery_problems: Family<Labels, Counter>,
     discovery_kept: Number,
     scrapes: Family<Labels, Counter>,
@@ -228,6 +234,7 @@ impl Metrics {
             target_last_success: add(r, names::TARGET_LAST_SUCCESS, Family::default()),
             target_resets: add(r, names::TARGET_RESETS, Family::default()),
             targets: add(r, names::TARGETS, Gauge::default()),
+            targets_duplicate: add(r, names::TARGETS_DUPLICATE, Gauge::default()),
             discovery_problems: add(r, names::DISCOVERY_PROBLEMS, Family::default()),
             discovery_kept: add(r, names::DISCOVERY_KEPT, Number::default()),
             scrapes: add(r, names::SCRAPES, Family::default()),
@@ -306,9 +313,10 @@ impl Metrics {
         self.target_resets.remove(&labels);
     }
 
-    /// How many targets there are now.
-    pub fn targets_found(&self, n_targets: usize) {
+    /// How many targets there are now, and how many were named beside them once more.
+    pub fn targets_found(&self, n_targets: usize, n_duplicates: usize) {
         self.targets.set(i64::try_from(n_targets).unwrap_or(i64::MAX));
+        self.targets_duplicate.set(i64::try_from(n_duplicates).unwrap_or(i64::MAX));
     }
 
     /// Scrapes of a target that found counters reset.

@@ -336,6 +336,7 @@ impl Scrapes {
         }
         let mut all: Vec<Vec<Discovered>> = vec![Vec::new(); plan.upstreams.len()];
         let mut problems = Vec::new();
+        let mut n_duplicates = 0;
         while let Some(ended) = finding.join_next().await {
             let Ok((number, found)) = ended else { continue };
             let found = found.unwrap_or_else(|| Found {
@@ -349,6 +350,7 @@ impl Scrapes {
                 n_duplicates: 0,
             });
             problems.extend(found.problems);
+            n_duplicates += found.n_duplicates;
             all[number] = found.targets;
         }
         for problem in &problems {
@@ -367,7 +369,8 @@ impl Scrapes {
         state.problems = problems;
         let State { engine, targets, .. } = state;
         targets.meet(&plan.upstreams, all, (engine, &self.metrics), now);
-        self.metrics.targets_found(targets.all.iter().filter(|known| known.is_found).count());
+        let n_targets = targets.all.iter().filter(|known| known.is_found).count();
+        self.metrics.targets_found(n_targets, n_duplicates);
     }
 
     /// Take note of what became of a target.

@@ -167,3 +167,18 @@ fn open_metrics_output_says_since_when_counters_count() {
     assert!(text.contains("\nh_created "), "{text}");
     assert!(!gate.get("/metrics").text().contains("_created"));
 }
+
+#[test]
+fn a_target_named_twice_is_scraped_once() {
+    let target = FakeTarget::text("# TYPE g gauge\ng 1\n");
+    let folder = tempfile::tempdir().unwrap();
+    let list = format!("[{{\"targets\": [\"{0}\", \"{0}\"]}}]", target.address);
+    std::fs::write(folder.path().join("targets.json"), list).unwrap();
+    let file = folder.path().join("weir.yaml");
+    std::fs::write(&file, "upstreams: [{file_sd_configs: [{files: [targets.json]}]}]\n").unwrap();
+    let gate = TestGate::start(&Options { config_file: Some(file), ..Options::default() });
+    assert_eq!(samples(gate.get("/metrics").text()), ["g 1"]);
+    assert_eq!(target.seen().heads.len(), 1);
+    assert_eq!(gate.own_metric("weir_targets"), "1");
+    assert_eq!(gate.own_metric("weir_targets_duplicate"), "1");
+}
