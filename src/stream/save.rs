@@ -107,7 +107,7 @@ struct Saved {
     closed_ms: i64,
     began_ms: i64,
     groups: Vec<(u32, Group)>,
-    inputs: Vec<(Fingerprint, Input)>,
+    inputs: Vec<Input>,
     windows: Vec<(i64, Vec<(u32, Window)>)>,
 }
 
@@ -165,7 +165,7 @@ impl RuleState {
             let has_value = rest.u8()? != 0;
             let value = f64::from_bits(rest.u64()?);
             let (timestamp_ms, seen_ms) = (rest.i64()?, rest.i64()?);
-            Some((fingerprint, Input { group, has_value, value, timestamp_ms, seen_ms }))
+            Some(Input { fingerprint, group, has_value, value, timestamp_ms, seen_ms })
         })?;
         let windows = rest.list(|rest| {
             let end_ms = rest.i64()?;
@@ -180,9 +180,9 @@ impl RuleState {
         (self.closed_ms, self.began_ms) = (closed_ms, began_ms);
         let numbers: std::collections::HashMap<u32, u32> =
             groups.into_iter().map(|(old, group)| (old, self.groups.add(group))).collect();
-        for (fingerprint, input) in inputs {
+        for input in inputs {
             if let Some(group) = numbers.get(&input.group) {
-                self.add_input(fingerprint, Input { group: *group, ..input });
+                self.add_input(Input { group: *group, ..input });
             }
         }
         for (end_ms, filled) in windows {

@@ -49,7 +49,7 @@ pub struct StreamCounts {
 /// Samples that count once they are committed.
 #[derive(Debug, Default)]
 pub struct Staged {
-    samples: Vec<(u32, Fingerprint, Sample)>,
+    samples: Vec<StagedSample>,
     /// Of which rules the numbers speak.
     epoch: u64,
 }
@@ -66,9 +66,21 @@ impl Staged {
     }
 }
 
+/// A sample of an input series of a rule, both by number.
+#[derive(Clone, Copy, Debug)]
+struct StagedSample {
+    rule: u32,
+    input: u32,
+    /// The number may be that of another series by now.
+    fingerprint: Fingerprint,
+    sample: Sample,
+}
+
 /// One input series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Input {
+    /// Of its labels; that of nothing where the number is free.
+    pub(super) fingerprint: Fingerprint,
     pub(super) group: u32,
     /// Whether there was a sample.
     pub(super) has_value: bool,
@@ -88,6 +100,8 @@ pub(super) struct RuleState {
     inputs: Vec<Vec<Input>>,
     free: Vec<u32>,
     n_inputs: usize,
+    /// The input that is likely to come next, as it followed when they came first.
+    expected: u32,
     /// Open windows by their end, each with its groups by number.
     pub(super) windows: BTreeMap<i64, Vec<Window>>,
     /// The end of the window that was closed last.
@@ -108,6 +122,7 @@ impl RuleState {
             inputs: Vec::new(),
             free: Vec::new(),
             n_inputs: 0,
+            expected: 0,
             windows: BTreeMap::new(),
             closed_ms,
             began_ms: now_ms,
@@ -126,7 +141,7 @@ impl RuleState {
     }
 
     /// Remember an input series, and count it for its group.
-    pub(super) fn add_input(&mut self, fingerprint: Fingerprint, input: Input) {
+    pub(super) fn add_input(&mut self, input: Input) -> u32 {
         let number = self.free.pop().unwrap_or_else(|| {
             let number = self.n_inputs;
             self.n_inputs += 1;
@@ -144,7 +159,8 @@ impl RuleState {
         if let Some(group) = self.groups.all.get_mut(input.group as usize) {
             group.n_inputs += 1;
         }
-        self.enter(fingerprint, number);
+        self.enter(input.fingerprint, number);
+        number
     }
 
     fn enter(&mut self, fingerprint: Fingerprint, number: u32) {
@@ -154,56 +170,77 @@ impl RuleState {
 
     fn find(&self, fingerprint: Fingerprint) -> Option<u32> {
         let hash = fingerprint.table_hash();
+        if self.is_at(self.expected, fingerprint) {
+            return Some(self.expected);
+        }
         self.table.find(hash, |(other, _)| *other == fingerprint).map(|entry| entry.1)
+    }
+
+    /// Whether a number is that of a series.
+    fn is_at(&self, number: u32, fingerprint: Fingerprint) -> bool {
+        self.input(number).is_some_and(|input| input.fingerprint == fingerprint)
     }
 
     /// Forget a number of [`RuleState::input`] and its place in its group.
     pub(super) fn forget_input(&mut self, number: u32) {
-        let Some(group) = self.input(number).map(|input| input.group) else { return };
+        let Some(input) = self.input_mut(number) else { return };
+        input.fingerprint = Fingerprint::default();
+        let group = input.group;
         self.free.push(number);
         if let Some(group) = self.groups.all.get_mut(group as usize) {
             group.n_inputs = group.n_inputs.saturating_sub(1);
         }
     }
 
-    /// Whether the rule aggregates a series, which is remembered then.
+    /// The number of a series, which is remembered, if the rule aggregates it.
     fn means(
         &mut self,
         fingerprint: Fingerprint,
         labels: &Labels<'_>,
         now_ms: i64,
         scratch: &mut (Scratch, LabelSet),
-    ) -> bool {
+    ) -> Option<u32> {
         if let Some(number) = self.find(fingerprint) {
-            if let Some(input) = self.input_mut(number) {
-                input.seen_ms = now_ms;
-            }
-            return number != NOT_MEANT;
+            let input = self.input_mut(number)?;
+            input.seen_ms = now_ms;
+            self.expected = number.saturating_add(1);
+            return Some(number);
         }
         if self.table.len() >= self.rule.parts.series_max {
             self.table.retain(|(_, number)| *number != NOT_MEANT);
             if self.table.len() >= self.rule.parts.series_max {
                 self.counts.n_refused_series += 1;
-                return false;
+                return None;
             }
         }
         let (scratch, set) = scratch;
         labels.copy_to(set);
         if self.rule.parts.selector.apply(set, scratch) != Verdict::Keep {
             self.enter(fingerprint, NOT_MEANT);
-            return false;
+            return None;
         }
         let group = self.groups.of(labels, &self.rule.parts.grouping);
-        let input =
-            Input { group, has_value: false, value: 0.0, timestamp_ms: i64::MIN, seen_ms: now_ms };
-        self.add_input(fingerprint, input);
-        true
+        let number = self.add_input(Input {
+            fingerprint,
+            group,
+            has_value: false,
+            value: 0.0,
+            timestamp_ms: i64::MIN,
+            seen_ms: now_ms,
+        });
+        self.expected = number.saturating_add(1);
+        Some(number)
     }
 
-    fn take(&mut self, fingerprint: Fingerprint, sample: &Sample, now_ms: i64) {
-        let Some(number) = self.find(fingerprint) else { return };
+    fn take(&mut self, staged: &StagedSample, now_ms: i64) {
+        let StagedSample { input: number, fingerprint, sample, .. } = staged;
+        let number = *number;
         // Where there is none, it has ended since it was staged, which takes longer than requests.
-        let Some(mut input) = self.input(number).copied() else { return };
+        let Some(mut input) =
+            self.input(number).copied().filter(|input| input.fingerprint == *fingerprint)
+        else {
+            return;
+        };
         if sample.is_stale_marker() {
             input.seen_ms = i64::MIN;
             return self.put(number, input);
@@ -335,12 +372,13 @@ impl Aggregator {
         let mut goes_on = true;
         staged.epoch = self.epoch;
         for (number, state) in self.rules.iter_mut().enumerate() {
-            if !state.means(fingerprint, labels, now_ms, &mut self.scratch) {
+            let Some(input) = state.means(fingerprint, labels, now_ms, &mut self.scratch) else {
                 continue;
-            }
+            };
             goes_on &= state.rule.parts.keep_input;
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            let samples = samples.iter().map(|sample| (number, fingerprint, *sample));
+            let rule = u32::try_from(number).unwrap_or(u32::MAX);
+            let samples = samples.iter().copied();
+            let samples = samples.map(|sample| StagedSample { rule, input, fingerprint, sample });
             staged.samples.extend(samples);
         }
         goes_on
@@ -354,9 +392,9 @@ impl Aggregator {
             staged.clear();
             return n_samples;
         }
-        for (number, fingerprint, sample) in staged.samples.drain(..) {
-            if let Some(state) = self.rules.get_mut(number as usize) {
-                state.take(fingerprint, &sample, now_ms);
+        for sample in staged.samples.drain(..) {
+            if let Some(state) = self.rules.get_mut(sample.rule as usize) {
+                state.take(&sample, now_ms);
             }
         }
         0
