@@ -184,6 +184,7 @@ struct Case {
     wall_ms: Vec<f64>,
     cpu_ms: Vec<f64>,
     fetch_ms: Vec<f64>,
+    fetch_cpu_ms: Vec<f64>,
     /// Bytes of memory before the first scrape, and after it.
     rss: [f64; 2],
     peak_mib: f64,
@@ -220,6 +221,7 @@ impl Case {
             wall_ms: Vec::new(),
             cpu_ms: Vec::new(),
             fetch_ms: Vec::new(),
+            fetch_cpu_ms: Vec::new(),
             rss: [before; 2],
             peak_mib: 0.0,
         };
@@ -258,20 +260,24 @@ impl Case {
             ["fetch"].into_iter().chain(self.server.address.split(' ')).collect();
         let (run, _, _) = self_command(&fetch);
         self.fetch_ms.push(run.wall_ms);
+        self.fetch_cpu_ms.push(run.cpu_ms);
         self.peak_mib = memory::peak_mib(self.gate.child.id());
     }
 
     fn row(&self) -> String {
         let n_all = (self.n_targets * self.n_samples) as f64;
-        let [wall_ms, cpu_ms, fetch_ms] =
-            [&self.wall_ms, &self.cpu_ms, &self.fetch_ms].map(|values| median(values));
+        let columns = [&self.wall_ms, &self.cpu_ms, &self.fetch_ms, &self.fetch_cpu_ms];
+        let [wall_ms, cpu_ms, fetch_ms, fetch_cpu_ms] = columns.map(|values| median(values));
+        let ns = |ms: f64| ms * 1e6 / n_all;
         format!(
-            "| {} × {}, {} | {wall_ms:.0} | {:.2} | {cpu_ms:.0} | {:.1} | {:.0} | {:.0} | {} |\n",
+            "| {} × {}, {} | {wall_ms:.0} | {:.2} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {} |\n",
             self.n_targets,
             self.n_samples,
             self.counters,
             wall_ms / fetch_ms,
-            cpu_ms * 1e6 / n_all,
+            ns(cpu_ms),
+            ns(fetch_cpu_ms),
+            ns(cpu_ms - fetch_cpu_ms),
             (self.rss[1] - self.rss[0]) / n_all,
             self.peak_mib,
             self.must,
@@ -289,8 +295,8 @@ fn bench() {
     }
     let mut table = format!(
         "Targets × samples of each, merged into one target's. {n_rounds} rounds, median.\n\n\
-         | case | wall ms | × fetch | CPU ms | ns a sample | B a sample, idle | peak MiB | must |\n\
-         |---|---:|---:|---:|---:|---:|---:|---|\n"
+         | case | wall ms | × fetch | CPU ns a sample | of fetch | beyond it | B a sample, idle | peak MiB | must |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|---|\n"
     );
     for case in &cases {
         table.write_str(&case.row()).expect("a string takes it");
