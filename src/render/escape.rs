@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use memchr::memmem;
+
 use crate::aggregate::series::{LabelTexts, is_legacy_label_name, is_legacy_metric_name};
 use crate::model::Escaping;
 
@@ -34,6 +36,11 @@ pub fn escape_name(name: &[u8], escaping: Escaping) -> Vec<u8> {
 
 /// The labels `name="value",…` with quoted names escaped; `None` if no name is in quotes.
 pub fn escape_label_names(labels: &[u8], escaping: Escaping) -> Option<Vec<u8>> {
+    // A name in quotes is the first thing, or stands behind the quote and comma of the value before.
+    // Few have any, so nothing is copied before one may be there.
+    if !labels.starts_with(b"\"") && memmem::find(labels, b"\",\"").is_none() {
+        return None;
+    }
     let mut out = Vec::new();
     let mut has_quoted = false;
     // Two names may become one; a label that occurs twice would cost the reader the whole scrape.
@@ -70,6 +77,7 @@ fn escape_label_name(name: &[u8], escaping: Escaping) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aggregate::series::write_escaped;
 
     #[track_caller]
     fn check(name: &str, escaping: Escaping, expect: &str) {
@@ -98,8 +106,35 @@ mod tests {
             r#"a="x,\"y",b="1",c_d="q=\\",e_f="2",z="""#
         );
         assert_eq!(escape_label_names(br#"a="x",b="1""#, Escaping::Underscores), None);
+        assert_eq!(escape_label_names(br#"a=",",b="\",\"""#, Escaping::Underscores), None);
+        assert_eq!(escape_label_names(b"", Escaping::Underscores), None);
         let equal = br#""a.b"="1",a_b="2""#;
         let escaped = escape_label_names(equal, Escaping::Underscores).unwrap();
         assert_eq!(escaped, br#"a_b="1""#);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_name_in_quotes_is_never_overlooked(
+            pairs in proptest::collection::vec(("[a-b,.\"\\\\]{1,3}", "[a,=\"\\\\]{0,4}"), 0..5),
+        ) {
+            let mut labels = Vec::new();
+            for (at, (name, value)) in pairs.iter().enumerate() {
+                if at > 0 {
+                    labels.push(b',');
+                }
+                let is_plain = is_legacy_label_name(name.as_bytes());
+                let quote: &[u8] = if is_plain { b"" } else { b"\"" };
+                labels.extend_from_slice(quote);
+                write_escaped(&mut labels, name.as_bytes());
+                labels.extend_from_slice(quote);
+                labels.extend_from_slice(b"=\"");
+                write_escaped(&mut labels, value.as_bytes());
+                labels.push(b'"');
+            }
+            let has_quoted = LabelTexts::of(&labels).any(|label| label.is_name_quoted);
+            let escaped = escape_label_names(&labels, Escaping::Underscores);
+            proptest::prop_assert_eq!(escaped.is_some(), has_quoted);
+        }
     }
 }
