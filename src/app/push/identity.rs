@@ -1,15 +1,15 @@
 //! Who pushes, and whether they may.
 //!
-//! bcrypt takes a tenth of a second and a core, so what a pair of user and password came to is
-//! remembered, under a fingerprint that is worth nothing to whoever would see it. An unknown user
-//! costs as much as a known one.
+//! Passwords are checked as those of the web configuration are: see [`Checks`].
 
 use crate::app::push::process::Verb;
 use crate::app::push::refusal::Refusal;
 use crate::config::file::push::Identity;
 use crate::http::server::ClientNames;
-use crate::model::Fingerprint;
-use crate::model::FingerprintKey;
+use crate::http::web::Checks;
+use crate::http::web::User;
+use crate::http::web::Users;
+use crate::http::web::Verdict;
 use crate::push::GroupingKey;
 use crate::push::decode_standard;
 use http::HeaderMap;
@@ -17,32 +17,25 @@ use http::StatusCode;
 use http::header::AUTHORIZATION;
 use sha2::Digest as _;
 use sha2::Sha256;
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-/// Pairs of user and password whose outcome is remembered.
-const REMEMBERED_MAX: usize = 1000;
-/// Passwords that are looked at at a time.
-const CHECKS_MAX: usize = 1;
+/// When to come again where too many passwords wait to be checked.
+const CHECK_AFTER: Duration = Duration::from_secs(1);
 /// A file of token hashes: ten thousand of them.
 const TOKENS_BYTES_MAX: u64 = 1 << 20;
-/// The hash of no password anybody has, for users nobody has.
-const NOBODY: &str = "$2b$10$CwTycUXWue0Thq9StjUM0uJ8bqTkYyTn1pRmoIhZJSGKpdJPZlCz.";
 
 /// Everybody who may push.
 #[derive(Debug)]
 pub(super) struct Identities {
     all: Vec<Arc<Who>>,
-    secret: FingerprintKey,
-    remembered: Mutex<HashMap<Fingerprint, bool>>,
-    checks: Semaphore,
+    users: Users,
+    checks: Arc<Checks>,
 }
 
 /// Somebody who pushes.
@@ -93,7 +86,7 @@ impl Identities {
     /// Files that cannot be read, a line each.
     pub(super) fn new(
         identities: &[Identity],
-        random: impl FnMut() -> u64,
+        mut random: impl FnMut() -> u64,
     ) -> Result<Self, Vec<String>> {
         let (mut all, mut errors) = (Vec::new(), Vec::new());
         for settings in identities {
@@ -109,8 +102,14 @@ impl Identities {
             let anybody = Identity { name: "anybody".to_owned(), ..Identity::default() };
             all.extend(Who::new(anybody).map(Arc::new));
         }
-        let (remembered, checks) = (Mutex::default(), Semaphore::new(CHECKS_MAX));
-        Ok(Self { all, secret: FingerprintKey::new(random), remembered, checks })
+        let user = |who: &Arc<Who>| {
+            let (name, hash) = who.settings.basic.clone()?;
+            Some(User { name, hash })
+        };
+        // Of two with one name the first counts.
+        let users = Users::new(all.iter().rev().filter_map(user).collect());
+        let checks = Arc::new(Checks::new([random(), random()]));
+        Ok(Self { all, users, checks })
     }
 
     /// Who sends a request with these headers over a connection with a certificate of these names.
@@ -134,7 +133,7 @@ impl Identities {
                 self.all.iter().find(|who| who.tokens.contains(&hash)).cloned()
             }
             Some((scheme, word)) if scheme.eq_ignore_ascii_case("basic") => {
-                self.by_password(word.trim()).await
+                self.by_password(word.trim()).await?
             }
             Some(_) => None,
         };
@@ -144,38 +143,25 @@ impl Identities {
         found.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "credentials", "Unauthorized"))
     }
 
-    async fn by_password(&self, word: &str) -> Option<Arc<Who>> {
-        let pair =
-            decode_standard(word.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok())?;
-        let (user, password) = pair.split_once(':')?;
-        let who = self
-            .all
-            .iter()
-            .find(|who| who.settings.basic.as_ref().is_some_and(|(username, _)| username == user));
-        let hash = who.and_then(|who| who.settings.basic.as_ref()).map_or(NOBODY, |(_, hash)| hash);
-        let pair = self.secret.of(format!("{hash}\0{pair}").as_bytes());
-        let known = self.remembered().get(&pair).copied();
-        let is_good = match known {
-            Some(is_good) => is_good,
-            None => self.check(pair, password.to_owned(), hash.to_owned()).await,
+    async fn by_password(&self, word: &str) -> Result<Option<Arc<Who>>, Refusal> {
+        let pair = decode_standard(word.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok());
+        let Some((user, password)) = pair.as_deref().and_then(|pair| pair.split_once(':')) else {
+            return Ok(None);
         };
-        who.filter(|_| is_good).cloned()
-    }
-
-    async fn check(&self, pair: Fingerprint, password: String, hash: String) -> bool {
-        let Ok(_turn) = self.checks.acquire().await else { return false };
-        let check = move || bcrypt::verify(password, &hash).unwrap_or(false);
-        let is_good = tokio::task::spawn_blocking(check).await.unwrap_or(false);
-        let mut remembered = self.remembered();
-        if remembered.len() >= REMEMBERED_MAX {
-            remembered.clear();
+        match self.checks.check(&self.users, user, password.into()).await {
+            Verdict::Right => {
+                let is_user = |who: &&Arc<Who>| {
+                    who.settings.basic.as_ref().is_some_and(|(username, _)| username == user)
+                };
+                Ok(self.all.iter().find(is_user).cloned())
+            }
+            Verdict::Wrong => Ok(None),
+            Verdict::Busy => {
+                let line = "too many passwords wait to be checked";
+                let refusal = Refusal::later("password_checks", line, CHECK_AFTER);
+                Err(Refusal { status: StatusCode::SERVICE_UNAVAILABLE, ..refusal })
+            }
         }
-        remembered.insert(pair, is_good);
-        is_good
-    }
-
-    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<Fingerprint, bool>> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -295,11 +281,6 @@ mod tests {
         assert_eq!(bucket.take(1), Err(Duration::from_secs(1)));
         tokio::time::advance(Duration::from_millis(1100)).await;
         assert_eq!(bucket.take(1), Ok(()));
-    }
-
-    #[test]
-    fn an_unknown_user_costs_as_much_as_a_known_one() {
-        assert!(!bcrypt::verify("x", NOBODY).unwrap());
     }
 
     #[test]

@@ -40,14 +40,15 @@ const NOBODY: &str = "QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
 
 /// Who may ask.
 #[derive(Debug, Default)]
-pub(super) struct Users {
+pub struct Users {
     hashes: HashMap<String, String>,
     /// What the password of somebody unknown is compared with, so that it takes as long.
     decoy: String,
 }
 
 impl Users {
-    pub(super) fn new(users: Vec<User>) -> Self {
+    /// These, each with a name of its own.
+    pub fn new(users: Vec<User>) -> Self {
         let cost = users.iter().filter_map(|user| cost_of(&user.hash)).max();
         let decoy = format!("$2b${:02}${NOBODY}", cost.unwrap_or(COST_DEFAULT));
         Self { hashes: users.into_iter().map(|user| (user.name, user.hash)).collect(), decoy }
@@ -73,7 +74,7 @@ pub(super) fn cost_of(hash: &str) -> Option<u32> {
 
 /// What came of a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// User and password belong together.
     Right,
     /// They do not, or nobody has that name.
@@ -84,7 +85,7 @@ pub(super) enum Verdict {
 
 /// Checks passwords, and remembers what came of it.
 #[derive(Debug)]
-pub(super) struct Checks {
+pub struct Checks {
     key: [u64; 2],
     known: Mutex<Known>,
     waiting: Semaphore,
@@ -99,7 +100,7 @@ struct Known {
 
 impl Checks {
     /// `key` makes fingerprints nobody can foresee.
-    pub(super) fn new(key: [u64; 2]) -> Self {
+    pub fn new(key: [u64; 2]) -> Self {
         Self {
             key,
             known: Mutex::default(),
@@ -108,12 +109,8 @@ impl Checks {
         }
     }
 
-    pub(super) async fn check(
-        self: &Arc<Self>,
-        users: &Users,
-        name: &str,
-        password: Vec<u8>,
-    ) -> Verdict {
+    /// Whether a password is that of a user.
+    pub async fn check(self: &Arc<Self>, users: &Users, name: &str, password: Vec<u8>) -> Verdict {
         let hash = users.hashes.get(name);
         let is_user = hash.is_some();
         let hash = hash.unwrap_or(&users.decoy);
