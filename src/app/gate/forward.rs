@@ -10,6 +10,7 @@
 use crate::aggregate::layout::Family;
 use crate::aggregate::merge::is_absent;
 use crate::aggregate::series::BoundLabel;
+use crate::aggregate::series::LabelTexts;
 use crate::aggregate::series::canonical_bound;
 use crate::aggregate::snapshot::Snapshot;
 use crate::app::clock::Clock;
@@ -261,44 +262,9 @@ fn for_each_series(
     }
 }
 
-/// The labels of a group: `name="value",…`, names perhaps in quotes.
+/// The labels of a group, which are written `name="value",…`.
 fn read_labels(text: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut rest = text;
-    let mut labels = Vec::new();
-    while !rest.is_empty() {
-        let Some((name, after)) = read_name(rest) else { break };
-        let Some((value, after)) = after.strip_prefix(b"=").and_then(read_quoted) else { break };
-        labels.push((name, value));
-        rest = after.strip_prefix(b",").unwrap_or(after);
-    }
-    labels
-}
-
-fn read_name(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    if text.starts_with(b"\"") {
-        return read_quoted(text);
-    }
-    let (name, after) = text.split_at(text.iter().position(|byte| *byte == b'=')?);
-    Some((name.to_vec(), after))
-}
-
-/// A text in quotes, with `\\`, `\"` and `\n` in it, and what is behind it.
-fn read_quoted(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let mut bytes = text.strip_prefix(b"\"")?;
-    let mut out = Vec::new();
-    loop {
-        let (byte, rest) = bytes.split_first()?;
-        bytes = rest;
-        match byte {
-            b'"' => return Some((out, bytes)),
-            b'\\' => {
-                let (escaped, rest) = bytes.split_first()?;
-                bytes = rest;
-                out.push(if *escaped == b'n' { b'\n' } else { *escaped });
-            }
-            byte => out.push(*byte),
-        }
-    }
+    LabelTexts::of(text).map(|label| (label.name(), label.unescaped_value())).collect()
 }
 
 #[cfg(test)]
