@@ -10,6 +10,7 @@ pub mod gate;
 pub mod generate;
 pub mod lint;
 pub mod options;
+mod pages;
 pub mod push;
 pub mod receive;
 mod reload;

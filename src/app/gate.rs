@@ -40,6 +40,7 @@ use crate::app::gate::received::Received;
 use crate::app::gate::route::Route;
 use crate::app::gate::scrapes::Scrapes;
 use crate::app::gate::timing::Patience;
+use crate::app::pages::wants_json;
 use crate::app::push::PushProxy;
 use crate::http::Body;
 use crate::http::answer::{Problem, answer, text, typed};
@@ -449,8 +450,7 @@ impl Gate {
 
     fn targets(&self, request: &Request<Incoming>) -> Response<Body> {
         let (health, now_ms) = (self.scrapes.health(), self.scrapes.now_ms());
-        let query = request.uri().query().unwrap_or_default();
-        if query.split('&').any(|pair| pair == "json" || pair.starts_with("json=")) {
+        if wants_json(request.uri().query()) {
             return typed(StatusCode::OK, "application/json", health::json(&health, now_ms));
         }
         typed(StatusCode::OK, "text/html; charset=utf-8", health::page(&health, now_ms))

@@ -36,6 +36,7 @@ pub mod serve;
 use crate::app::clock::Clock;
 use crate::app::gate::Front;
 use crate::app::gate::admit;
+use crate::app::pages::head;
 use crate::app::push::forward::Forwarder;
 use crate::app::push::history::History;
 use crate::app::push::identity::Identities;
@@ -285,7 +286,7 @@ impl PushProxy {
                 typed(StatusCode::OK, "application/json", told)
             }
             Route::Healthy | Route::Ready => text(StatusCode::OK, "OK\n".to_owned()),
-            Route::Index => typed(StatusCode::OK, "text/html; charset=utf-8", INDEX.to_owned()),
+            Route::Index => typed(StatusCode::OK, "text/html; charset=utf-8", head("weir") + INDEX),
             Route::Page => self.history_page(),
             Route::History => self.history_json(),
             // Answered before, as they are no GET.
@@ -344,4 +345,4 @@ fn options_of_a_push() -> Response<Body> {
     response
 }
 
-const INDEX: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>weir</title></head>\n<body>\n<h1>weir: pushed metrics</h1>\n<ul>\n<li><a href=\"/metrics\">/metrics</a>: what is stored</li>\n<li><a href=\"/-/push\">/-/push</a>: what was refused of late</li>\n<li><a href=\"/api/v1/metrics\">/api/v1/metrics</a>: what is stored, as JSON</li>\n<li><a href=\"/-/metrics\">/-/metrics</a>: weir's own metrics</li>\n<li><a href=\"/-/healthy\">/-/healthy</a>, <a href=\"/-/ready\">/-/ready</a>: whether weir runs, and takes pushes</li>\n</ul>\n</body>\n</html>\n";
+const INDEX: &str = "<h1>weir: pushed metrics</h1>\n<ul>\n<li><a href=\"/metrics\">/metrics</a>: what is stored</li>\n<li><a href=\"/-/push\">/-/push</a>: what was refused of late</li>\n<li><a href=\"/api/v1/metrics\">/api/v1/metrics</a>: what is stored, as JSON</li>\n<li><a href=\"/-/metrics\">/-/metrics</a>: weir's own metrics</li>\n<li><a href=\"/-/healthy\">/-/healthy</a>, <a href=\"/-/ready\">/-/ready</a>: whether weir runs, and takes pushes</li>\n</ul>\n</body>\n</html>\n";

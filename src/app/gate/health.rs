@@ -1,8 +1,8 @@
 //! How the targets are: `/-/targets` as a page and as JSON, and `up` and its like for the output.
 
 use crate::aggregate::series::write_escaped;
-use crate::app::gate::page::escape;
 use crate::app::gate::targets::Health;
+use crate::app::pages::escape;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt::Write as _;

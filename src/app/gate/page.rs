@@ -1,5 +1,7 @@
 //! The page at `/`: what there is, as links.
 
+use crate::app::pages::escape;
+use crate::app::pages::head;
 use crate::http::percent;
 
 /// Write the index. Subsets come in the order of their names.
@@ -13,7 +15,7 @@ pub(super) fn index(upstreams: &[&str], subsets: &[String]) -> String {
             item(&path, &format!("/metrics/{name}"), "a subset, as of the last scrape")
         })
         .collect();
-    let mut page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>weir</title></head>\n<body>\n".to_owned();
+    let mut page = head("weir");
     page.extend(["<h1>weir ", env!("CARGO_PKG_VERSION"), "</h1>\n<p>"]);
     page.push_str(&escape(&in_front_of(upstreams)));
     page.push_str(".</p>\n<ul>\n");
@@ -62,22 +64,6 @@ fn in_front_of(upstreams: &[&str]) -> String {
 
 fn item(path: &str, text: &str, what: &str) -> String {
     format!("<li><a href=\"{}\">{}</a>: {what}</li>\n", escape(path), escape(text))
-}
-
-/// Make text safe between tags and in quoted attributes.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! `/-/queues`: how the queues of the destinations are doing, as a page or, with `?json`, as JSON.
 
-use super::page::escape;
 use crate::app::gate::Gate;
+use crate::app::pages::escape;
+use crate::app::pages::head;
+use crate::app::pages::wants_json;
 use crate::http::Body;
 use crate::http::answer::typed;
 use crate::remote_write::QueueStatus;
@@ -23,8 +25,7 @@ impl Gate {
 
 /// A page of queues, or JSON if the query asks for it.
 fn answer(all: &[QueueStatus], query: Option<&str>) -> Response<Body> {
-    let mut parts = query.unwrap_or_default().split('&');
-    if parts.any(|part| part == "json" || part.starts_with("json=")) {
+    if wants_json(query) {
         return typed(StatusCode::OK, "application/json", format!("{:#}\n", to_json(all)));
     }
     typed(StatusCode::OK, "text/html; charset=utf-8", page(all))
@@ -48,7 +49,8 @@ fn to_json(all: &[QueueStatus]) -> Value {
 }
 
 fn page(all: &[QueueStatus]) -> String {
-    let mut out = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>weir: queues</title></head>\n<body>\n<h1>Queues</h1>\n".to_owned();
+    let mut out = head("weir: queues");
+    out.push_str("<h1>Queues</h1>\n");
     if all.is_empty() {
         out.push_str("<p>There is no remote_write in the configuration.</p>\n</body>\n</html>\n");
         return out;

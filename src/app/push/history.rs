@@ -1,5 +1,7 @@
 //! What was refused of late, and what was only complained about: `/-/push` and `/-/push.json`.
 
+use crate::app::pages::escape;
+use crate::app::pages::head;
 use crate::app::push::PushProxy;
 use crate::app::push::api::rfc3339;
 use crate::app::push::refusal::Refusal;
@@ -80,7 +82,8 @@ impl PushProxy {
     pub(super) fn history_page(&self) -> Response<Body> {
         let rows: String = self.history().0.iter().rev().map(row).collect();
         let page = [
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>weir: pushes</title></head>\n<body>\n<h1>Pushes with something wrong, newest first</h1>\n<table>\n<tr><th>time</th><th>identity</th><th>push</th><th>answer</th><th>reason</th><th>what is wrong</th></tr>\n",
+            &head("weir: pushes"),
+            "<h1>Pushes with something wrong, newest first</h1>\n<table>\n<tr><th>time</th><th>identity</th><th>push</th><th>answer</th><th>reason</th><th>what is wrong</th></tr>\n",
             &rows,
             "</table>\n<p><a href=\"/-/push.json\">as JSON</a></p>\n</body>\n</html>\n",
         ];
@@ -99,9 +102,4 @@ fn row(entry: &Entry) -> String {
         entry.status,
         entry.reason,
     )
-}
-
-/// Make text safe between tags.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
