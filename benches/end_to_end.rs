@@ -103,12 +103,11 @@ fn bench() {
     };
     let n_ingresses = setting("WEIR_BENCH_INGRESSES", 1000);
     let n_rounds = setting("WEIR_BENCH_ROUNDS", 9);
-    let weir =
-        std::env::var("WEIR_BENCH_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_weir").to_owned());
+    let weir = scene::weir();
     let bench = Bench::start(weir, n_ingresses);
     let report = bench.run(n_rounds);
     println!("\n{report}");
-    report::save(&report.weir, "End to end", "", &report.to_string());
+    report::save(&report.weir, "make bench-e2e", "End to end", "", &report.to_string());
 }
 
 /// The processes of one run and what they should say.

@@ -287,8 +287,7 @@ impl Case {
 
 fn bench() {
     let n_rounds = std::env::var("WEIR_BENCH_ROUNDS").map_or(9, |n| n.parse().expect("a number"));
-    let weir =
-        std::env::var("WEIR_BENCH_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_weir").to_owned());
+    let weir = scene::weir();
     let mut cases: Vec<Case> = CASES.into_iter().map(|case| Case::start(&weir, case)).collect();
     for _ in 0..n_rounds {
         cases.iter_mut().for_each(Case::round);
@@ -302,5 +301,5 @@ fn bench() {
         table.write_str(&case.row()).expect("a string takes it");
     }
     println!("\n{table}");
-    report::save(&weir, "Many targets", "fan-in", &table);
+    report::save(&weir, "make bench-e2e", "Many targets", "fan-in", &table);
 }

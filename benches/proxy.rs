@@ -16,22 +16,22 @@ mod memory;
 mod process;
 #[path = "support/push_load.rs"]
 mod push_load;
+#[path = "support/report.rs"]
+mod report;
+#[path = "support/scene.rs"]
+mod scene;
 
 use process::CpuTime;
 use push_load::Load;
 use push_load::Sender;
 use push_load::Sink;
 use push_load::Snappiness;
+use scene::Process;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::hint::black_box;
-use std::io::BufRead;
-use std::io::BufReader;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -119,7 +119,10 @@ fn main() {
     let waits = if "waits".contains(&wanted) { waits() } else { String::new() };
     println!("{waits}");
     if wanted.is_empty() {
-        save(&format!("{table}\n{waits}"));
+        let tables =
+            format!("2,000 series of 10 labels a request, a sample each.\n\n{table}\n{waits}");
+        let title = "Remote write through weir";
+        report::save(&scene::weir(), "make bench-proxy", title, "remote-write", &tables);
     }
 }
 
@@ -128,7 +131,7 @@ fn row(case: &Case) -> String {
     let mut load = Load::new(case.from, case.snappiness, case.n_series);
     let sink = Sink::start();
     let weir = Weir::start(case, &sink);
-    let mut sender = Sender::new(&weir.address, case.from);
+    let mut sender = Sender::new(&weir.process.address, case.from);
     let mut body = Vec::new();
     // Each series once: what is new costs more, and is measured nowhere.
     for _ in 0..load.n_requests() {
@@ -148,7 +151,7 @@ fn row(case: &Case) -> String {
     assert!(sink.n_requests() > 0 || !case.config.is_empty(), "nothing arrived");
     let plain = plain_snappy(&body);
     let bytes = f64::from(u32::try_from(body.len()).expect("short")) / f64::from(push_load::SERIES);
-    let peak = memory::peak_mib(weir.child.id());
+    let peak = memory::peak_mib(weir.process.child.id());
     let Case { name, must, .. } = case;
     let times = cpu / plain;
     format!("| {name} | {cpu:.3} | {times:.2} | {bytes:.1} | {peak:.0} | {must} |")
@@ -183,7 +186,8 @@ fn waits() -> String {
     let bodies = Arc::new(bodies);
     let threads: Vec<_> = (0..SENDERS)
         .map(|nth| {
-            let (mut sender, bodies) = (Sender::new(&weir.address, V1), Arc::clone(&bodies));
+            let (mut sender, bodies) =
+                (Sender::new(&weir.process.address, V1), Arc::clone(&bodies));
             std::thread::spawn(move || {
                 let mut took = Vec::new();
                 for body in bodies.iter().cycle().skip(nth).take(REQUESTS) {
@@ -238,8 +242,7 @@ fn syncs(folder: &Path) -> Vec<Duration> {
 
 /// weir, running.
 struct Weir {
-    child: Child,
-    address: String,
+    process: Process,
     dir: tempfile::TempDir,
 }
 
@@ -258,29 +261,12 @@ impl Weir {
             case.config,
             sink.address
         );
-        let file = dir.path().join("weir.yaml");
-        std::fs::write(&file, config).expect("a file");
-        let weir = std::env::var_os("WEIR_BENCH_BIN");
-        let weir = weir.unwrap_or_else(|| env!("CARGO_BIN_EXE_weir").into());
-        let mut child = Command::new(weir)
-            .arg("--config")
-            .arg(&file)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
-        let mut line = String::new();
-        while !line.contains("address=") {
-            line.clear();
-            assert!(log.read_line(&mut line).expect("a log") > 0, "weir ended early");
-        }
-        std::thread::spawn(move || log.lines().map_while(Result::ok).for_each(|l| println!("{l}")));
-        let address = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
-        Self { child, address: address.expect("an address").trim().to_owned(), dir }
+        let process = Process::start_with(&scene::weir(), dir.path(), &config);
+        Self { process, dir }
     }
 
     fn cpu(&self) -> CpuTime {
-        CpuTime::of(&self.child.id().to_string())
+        CpuTime::of(&self.process.child.id().to_string())
     }
 
     /// Wait until the queue is empty.
@@ -288,39 +274,8 @@ impl Weir {
         let mut n_empty = 0;
         while n_empty < 2 {
             std::thread::sleep(Duration::from_millis(100));
-            let status = push_load::get(&self.address, "/-/queues?json");
+            let status = push_load::get(&self.process.address, "/-/queues?json");
             n_empty = if status.contains("\"records\": 0,") { n_empty + 1 } else { 0 };
         }
     }
-}
-
-impl Drop for Weir {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-/// Write the tables under `benches/results`, with where and how they were made.
-fn save(tables: &str) {
-    let said = |words: &[&str]| {
-        let output = Command::new(words[0]).args(&words[1..]).output();
-        let text = output.map(|output| output.stdout).unwrap_or_default();
-        String::from_utf8_lossy(&text).trim().to_owned()
-    };
-    let machine = process::machine();
-    let commit = said(&["git", "describe", "--always", "--dirty", "--abbrev=10"]);
-    let date = said(&["date", "-u", "+%Y-%m-%d"]);
-    let text = format!(
-        "# Remote write through weir, {date}\n\n- machine: {machine}\n- weir: commit {commit}, {}\n\
-         - command: `make bench-proxy`\n\n2,000 series of 10 labels a request, a sample each.\n\n{tables}",
-        process::libc_of(env!("CARGO_BIN_EXE_weir")),
-    );
-    let model = machine.split(',').next().unwrap_or_default();
-    let words = model.split(|c: char| !c.is_ascii_alphanumeric());
-    let noise = ["", "R", "TM", "Processor", "CPU"];
-    let words: Vec<_> = words.filter(|word| !noise.contains(word)).map(str::to_lowercase).collect();
-    let name = format!("{date}-remote-write-{}.md", words.join("-"));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results").join(name);
-    std::fs::write(path, text).expect("the folder is there");
 }

@@ -4,21 +4,27 @@
 //! The table goes to standard output and to `benches/results`. What is on disk is kept below
 //! `target/tmp`, so that a disk is measured and not memory. `WEIR_BENCH_BIN` names another build.
 #![expect(clippy::print_stdout, reason = "the table is the result")]
-#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a bench, not weir")]
+#![expect(clippy::disallowed_types, reason = "a bench, not weir")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
 #[path = "support/memory.rs"]
 mod memory;
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/report.rs"]
+mod report;
+#[path = "support/scene.rs"]
+mod scene;
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use scene::Process;
 
 /// Pushes of one sample that are measured, after as many that are not.
 const N_PUSHES: usize = 3000;
@@ -43,8 +49,7 @@ fn main() {
 }
 
 fn bench() {
-    let weir =
-        std::env::var("WEIR_BENCH_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_weir").to_owned());
+    let weir = scene::weir();
     let mut table = String::from("| case | figure | CPU | must |\n|---|---:|---:|---|\n");
     let mut row = |case: &str, figure: String, cpu: String, must: &str| {
         println!("{case}: {figure}, {cpu}");
@@ -70,14 +75,14 @@ fn bench() {
     let bytes = format!("{:.0} B", memory(&weir));
     row("memory of a stored series", bytes, "–".to_owned(), "≤ 400 B");
     lint(&weir, &mut row);
-    save(&weir, &table);
+    report::save(&weir, "make bench-push", "Pushes", "push", &table);
 }
 
 /// Median wall and mean CPU time of a push, in microseconds, with nothing and with much stored.
 fn one_sample(weir: &str) -> ((f64, f64), (f64, f64)) {
     let [empty, full] = [0, N_GROUPS].map(|n_groups| {
         let server = Server::start(weir, None);
-        let mut client = Client::connect(&server.address);
+        let mut client = Client::connect(&server.process.address);
         fill(&mut client, n_groups);
         let (server, mut client) = (server, client);
         move || {
@@ -117,7 +122,7 @@ fn durable(weir: &str) -> Durable {
     let began = Instant::now();
     let clients: Vec<_> = (0..N_CLIENTS)
         .map(|number| {
-            let mut client = Client::connect(&server.address);
+            let mut client = Client::connect(&server.process.address);
             std::thread::spawn(move || {
                 let (mut times, began) = (Vec::new(), Instant::now());
                 let path = format!("/metrics/job/batch/instance/{number}");
@@ -162,7 +167,7 @@ fn one_sync(directory: &Path) -> f64 {
 /// Bytes of memory a stored series takes.
 fn memory(weir: &str) -> f64 {
     let server = Server::start(weir, None);
-    let mut client = Client::connect(&server.address);
+    let mut client = Client::connect(&server.process.address);
     fill(&mut client, 1);
     let before = server.resident_bytes();
     fill(&mut client, N_GROUPS_MEMORY);
@@ -230,49 +235,28 @@ fn median(times: &mut [Duration]) -> Duration {
     times[times.len() / 2]
 }
 
-/// A weir that takes pushes, killed when dropped.
+/// A weir that takes pushes.
 struct Server {
-    child: Child,
-    address: String,
+    process: Process,
     _folder: tempfile::TempDir,
 }
 
 impl Server {
     fn start(weir: &str, data_dir: Option<&Path>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let config: PathBuf = folder.path().join("weir.yaml");
         let data_dir = data_dir.map(|path| format!("data_dir: {}\n", path.display()));
         let text =
             format!("listen_address: 127.0.0.1:0\npush: {{}}\n{}", data_dir.unwrap_or_default());
-        std::fs::write(&config, text).expect("room");
-        let mut command = Command::new(weir);
-        command.arg("--config").arg(&config).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("weir starts");
-        let mut log = BufReader::new(child.stderr.take().expect("it is piped")).lines();
-        let address = log.find_map(|line| {
-            let line = line.expect("weir's log is text");
-            let rest = line.split_once(" address=")?.1;
-            Some(rest.split_whitespace().next()?.to_owned())
-        });
-        let address = address.expect("weir says where it listens");
-        std::thread::spawn(move || log.for_each(drop));
-        Self { child, address, _folder: folder }
+        let process = Process::start_with(weir, folder.path(), &text);
+        Self { process, _folder: folder }
     }
 
     fn pid(&self) -> String {
-        self.child.id().to_string()
+        self.process.child.id().to_string()
     }
 
     fn resident_bytes(&self) -> f64 {
-        memory::rss_bytes(self.child.id())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        self.child.kill().ok();
-        self.child.wait().ok();
+        memory::rss_bytes(self.process.child.id())
     }
 }
 
@@ -300,22 +284,4 @@ impl Client {
         }
         assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
     }
-}
-
-/// Write the table under `benches/results`, with where and how it was made.
-fn save(weir: &str, table: &str) {
-    let said = |command: &[&str]| {
-        let output = Command::new(command[0]).args(&command[1..]).output().expect("it runs");
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    };
-    let commit = said(&["git", "describe", "--always", "--dirty", "--abbrev=10"]);
-    let date = said(&["date", "-u", "+%Y-%m-%d"]);
-    let (machine, libc) = (process::machine(), process::libc_of(weir));
-    let text = format!(
-        "# Pushes, {date}\n\n- machine: {machine}\n- weir: commit {commit}, {libc}\n\
-         - command: `make bench-push`\n\n{table}"
-    );
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results");
-    std::fs::create_dir_all(folder).expect("the folder can be made");
-    std::fs::write(format!("{folder}/{date}-push.md"), text).expect("the file can be written");
 }

@@ -1,4 +1,5 @@
 //! What `/proc` says of the memory of a process.
+#![allow(dead_code, reason = "each bench uses its own part")]
 
 /// The most memory a process has held so far, in MiB.
 pub(crate) fn peak_mib(pid: u32) -> f64 {
@@ -6,7 +7,6 @@ pub(crate) fn peak_mib(pid: u32) -> f64 {
 }
 
 /// The memory a process holds now, in bytes.
-#[allow(dead_code, reason = "not every bench asks for it")]
 pub(crate) fn rss_bytes(pid: u32) -> f64 {
     kib_of(pid, "VmRSS:") * 1024.0
 }

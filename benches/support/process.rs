@@ -1,4 +1,5 @@
 //! What `/proc` says of a process: its CPU time; and of the machine.
+#![allow(dead_code, reason = "each bench uses its own part")]
 
 use std::collections::HashMap;
 use std::fs;
@@ -31,7 +32,6 @@ impl CpuTime {
 }
 
 /// CPU time in milliseconds of all children of this process that have ended, in steps of 10 ms.
-#[allow(dead_code, reason = "not every bench asks for it")]
 pub(crate) fn children_cpu_ms() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").expect("Linux has /proc");
     let behind_name = stat.rsplit_once(") ").expect("the name is in parentheses").1;

@@ -113,14 +113,14 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 }
 
 /// Write a table under `benches/results`, with where and how it was made.
-pub(crate) fn save(weir: &str, title: &str, name: &str, table: &str) {
+pub(crate) fn save(weir: &str, made_by: &str, title: &str, name: &str, table: &str) {
     let machine = process::machine();
     let libc = process::libc_of(weir);
     let commit = said(&["git", "describe", "--always", "--dirty", "--abbrev=10"]);
     let date = said(&["date", "-u", "+%Y-%m-%d"]);
     let text = format!(
         "# {title}, {date}\n\n- machine: {machine}\n- weir: commit {commit}, {libc}\n\
-         - command: `make bench-e2e`\n\n{table}"
+         - command: `{made_by}`\n\n{table}"
     );
     let processor = machine.split(',').next().unwrap_or_default();
     let words = processor

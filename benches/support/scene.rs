@@ -2,11 +2,17 @@
 #![allow(dead_code, reason = "each bench uses its own part")]
 
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::report::Run;
+
+/// The weir to measure.
+pub(crate) fn weir() -> String {
+    let other = std::env::var_os("WEIR_BENCH_BIN").and_then(|path| path.into_string().ok());
+    other.unwrap_or_else(|| env!("CARGO_BIN_EXE_weir").to_owned())
+}
 
 /// A process that listens, ended when dropped.
 pub(crate) struct Process {
@@ -28,21 +34,30 @@ impl Process {
 
     /// weir, on a free port.
     pub(crate) fn start_weir(weir: &str, args: &[String]) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        let address = free.local_addr().expect("it is bound").to_string();
-        drop(free);
-        let child = Command::new(weir)
-            .args(args)
-            .args(["--listen-address", &address, "--log-level", "warn"])
-            .spawn()
-            .expect("weir starts");
-        let process = Self { child, address };
-        let began = Instant::now();
-        while TcpStream::connect(&process.address).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(10), "weir does not listen");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        process
+        Self::start(Command::new(weir).args(args).args(["--listen-address", "127.0.0.1:0"]))
+    }
+
+    /// weir with a configuration, which is written into a folder.
+    pub(crate) fn start_with(weir: &str, folder: &Path, config: &str) -> Self {
+        let file = folder.join("weir.yaml");
+        std::fs::write(&file, config).expect("room");
+        Self::start(Command::new(weir).arg("--config").arg(file))
+    }
+
+    /// A command that says in its log where it listens; the rest of the log is shown.
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("weir starts");
+        let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert!(log.read_line(&mut line).expect("weir's log is text") > 0, "weir has ended");
+            if let Some((_, rest)) = line.split_once(" address=") {
+                break rest.split_whitespace().next().expect("an address").to_owned();
+            }
+        };
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::stderr()));
+        Self { child, address }
     }
 }
 
