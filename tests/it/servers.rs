@@ -224,31 +224,16 @@ impl Prometheus {
     /// Start it with this configuration.
     pub(crate) fn configured(program: PathBuf, config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("prometheus.yml");
-        std::fs::write(&file, config).unwrap();
-        let server = Server::start(
-            Command::new(program)
-                .arg(format!("--config.file={}", file.display()))
-                .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-                .arg("--web.listen-address=127.0.0.1:0"),
-        );
-        Self { server, _folder: folder }
+        let data = folder.path().join("data");
+        Self::start(program, folder, &data, config, &[])
     }
 
     /// Start one that scrapes as `scrape_configs` says, takes remote write, and keeps exemplars.
     pub(crate) fn with_remote_write(program: PathBuf, config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("prometheus.yml");
-        std::fs::write(&file, config).unwrap();
-        let server = Server::start(
-            Command::new(program)
-                .arg(format!("--config.file={}", file.display()))
-                .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-                .arg("--web.enable-remote-write-receiver")
-                .arg("--enable-feature=exemplar-storage")
-                .arg("--web.listen-address=127.0.0.1:0"),
-        );
-        Self { server, _folder: folder }
+        let data = folder.path().join("data");
+        let flags = ["--web.enable-remote-write-receiver", "--enable-feature=exemplar-storage"];
+        Self::start(program, folder, &data, config, &flags)
     }
 
     /// `127.0.0.1:port`.
@@ -282,14 +267,20 @@ impl Prometheus {
 
     /// Start it on the blocks in `data`, a folder below `folder`, with nothing to scrape.
     pub(crate) fn on_blocks(program: PathBuf, folder: TempDir, data: &Path) -> Self {
+        let flags = ["--storage.tsdb.retention.time=100y"];
+        Self::start(program, folder, data, "scrape_configs: []\n", &flags)
+    }
+
+    /// Start it with a configuration that is written into `folder`, and further flags.
+    fn start(program: PathBuf, folder: TempDir, data: &Path, config: &str, flags: &[&str]) -> Self {
         let file = folder.path().join("prometheus.yml");
-        std::fs::write(&file, "scrape_configs: []\n").unwrap();
+        std::fs::write(&file, config).unwrap();
         let server = Server::start(
             Command::new(program)
                 .arg(format!("--config.file={}", file.display()))
                 .arg(format!("--storage.tsdb.path={}", data.display()))
-                .arg("--storage.tsdb.retention.time=100y")
-                .arg("--web.listen-address=127.0.0.1:0"),
+                .arg("--web.listen-address=127.0.0.1:0")
+                .args(flags),
         );
         Self { server, _folder: folder }
     }
