@@ -12,13 +12,14 @@
 //! ```text
 //! 0123456789abcdef.seg   a segment; its name is its number, 16 hexadecimal digits
 //! cursor                 up to which record all is acknowledged
-//! cursor.tmp             a cursor that was being written
+//! cursor.tmp             a cursor that was being made
 //!
 //! segment = header header record*          (the header twice: one may be damaged)
 //! header  = "weirseg" version:u8 number:u64 salt:u64 first_sequence:u64 crc:u32       36 bytes
 //! record  = "wREC" length:u32 sequence:u64 time_ms:i64 kind:u32 payload_crc:u32
 //!           head_crc:u32 payload                                          36 bytes + length
-//! cursor  = ("weircur" version:u8 salt:u64 acked:u64 crc:u32)*          28 bytes; the last counts
+//! cursor  = slot, zeros up to byte 4096, slot                                   4124 bytes
+//! slot    = "weircur" version:u8 salt:u64 acked:u64 crc:u32                       28 bytes
 //! ```
 //!
 //! Checksums are CRC32C: of a header and of the cursor over all bytes before, `payload_crc` over
@@ -31,13 +32,28 @@
 //! lies in one segment. A segment is written by one process from its beginning; after a restart or
 //! an error of the disk the next record begins a new one.
 //!
+//! # The cursor
+//!
+//! Of the two slots the one with more acknowledged counts. The file is made, synced and given its
+//! name before the first record is durable. From then on it is written in place, so that it needs
+//! no space: where records are acknowledged while the disk is full, that is known after a restart.
+//! (A file system that copies on write needs space all the same; there such records come again.)
+//! One slot is durable and left alone; the other takes what is noted, as often as it is, and once
+//! that is synced they change places. Each lies in a block of its own, so that a write that is torn
+//! costs what was noted since the last sync. A cursor that could not be written is replaced by a
+//! new file, under another name until it is durable.
+//!
+//! Programs before had slots one behind another, up to 1000, without zeros. Such a cursor is read
+//! in the same way, and replaced before anything is written.
+//!
 //! # Recovery
 //!
 //! [`Queue::open`] reads every byte. A record whose head is whole but whose payload is not is
 //! skipped. Where a head is damaged, the next one is searched byte by byte. So damage costs the
 //! records it touches and no others. What is incomplete at the end of a segment is a write that
-//! was never acknowledged, and ignored. Records with numbers seen before (a segment that was
-//! written twice, since the first time was not certain) are skipped. A lost cursor costs
+//! was never acknowledged, and ignored. Where a segment was written twice, since the first time was
+//! not certain, the second counts: records are skipped whose numbers are not below the first of a
+//! later segment. A lost cursor costs
 //! duplicates, never records: reading starts at the oldest record there is.
 //!
 //! # Errors of the disk
@@ -60,8 +76,10 @@ pub mod memory;
 pub mod queue;
 pub mod report;
 
+mod cursor;
 mod format;
 mod scan;
+mod whole;
 
 pub use config::{Config, WhenFull};
 pub use dir::{Dir, DirFile};

@@ -63,12 +63,17 @@ impl Dir for DiskDir {
 
     fn create(&self, name: &str) -> io::Result<DiskFile> {
         let path = self.path.join(name);
-        let file = OpenOptions::new().read(true).append(true).create_new(true).open(path)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         Ok(DiskFile(file))
     }
 
     fn open(&self, name: &str) -> io::Result<DiskFile> {
         File::open(self.path.join(name)).map(DiskFile)
+    }
+
+    fn open_to_write(&self, name: &str) -> io::Result<DiskFile> {
+        let path = self.path.join(name);
+        OpenOptions::new().read(true).write(true).open(path).map(DiskFile)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -97,9 +102,8 @@ impl DirFile for DiskFile {
         self.0.read_at(buffer, offset)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the queue goes on where a part was written")]
-    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::Write::write(&mut self.0, bytes)
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_at(bytes, offset)
     }
 
     fn truncate(&mut self, n_bytes: u64) -> io::Result<()> {

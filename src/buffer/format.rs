@@ -5,7 +5,15 @@ use crc32c::{crc32c, crc32c_append};
 
 pub(super) const HEADER_BYTES: usize = 36;
 pub(super) const HEAD_BYTES: usize = 36;
-pub(super) const CURSOR_BYTES: usize = 28;
+const CURSOR_BYTES: usize = 28;
+/// Where the cursors of a file begin: a block of the disk each.
+pub(super) const SLOTS_AT: [u64; 2] = [0, 4096];
+/// The length of a file with both.
+pub(super) const CURSOR_FILE_BYTES: usize = 4096 + CURSOR_BYTES;
+/// The most cursors programs before wrote behind each other.
+const CURSORS_MAX: usize = 1000;
+/// What is read of a file of cursors.
+pub(super) const CURSORS_BYTES_MAX: usize = CURSORS_MAX * CURSOR_BYTES;
 pub(super) const RECORD_MAGIC: [u8; 4] = *b"wREC";
 const SEGMENT_MAGIC: [u8; 7] = *b"weirseg";
 const CURSOR_MAGIC: [u8; 7] = *b"weircur";
@@ -29,11 +37,11 @@ pub(super) struct Head {
     pub(super) payload_crc: u32,
 }
 
-/// What the cursor says.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What the cursor says. Of two, that with more acknowledged is the greater.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Cursor {
-    pub(super) salt: u64,
     pub(super) acked: u64,
+    pub(super) salt: u64,
 }
 
 /// A file of a version this program does not know.
@@ -120,10 +128,27 @@ impl Cursor {
         seal(bytes)
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Option<Self>, NewerVersion> {
+    fn decode(bytes: &[u8]) -> Result<Option<Self>, NewerVersion> {
         let Some(mut fields) = versioned(bytes, CURSOR_MAGIC)? else { return Ok(None) };
         let mut read = || Some(Self { salt: fields.u64()?, acked: fields.u64()? });
         Ok(read())
+    }
+
+    /// The cursors of both slots of a file, as far as they are whole.
+    pub(super) fn decode_slots(file: &[u8]) -> Result<[Option<Self>; 2], NewerVersion> {
+        let (first, second) = file.split_at_checked(4096).unwrap_or((file, &[]));
+        let slot = |block: &[u8]| block.get(..CURSOR_BYTES).map_or(Ok(None), Self::decode);
+        Ok([slot(first)?, slot(second)?])
+    }
+
+    /// Of all cursors in a file of whatever shape, the one with most acknowledged.
+    pub(super) fn decode_file(file: &[u8]) -> Result<Option<Self>, NewerVersion> {
+        let [first, second] = Self::decode_slots(file)?;
+        let mut highest = first.max(second);
+        for bytes in file.chunks_exact(CURSOR_BYTES).take(CURSORS_MAX) {
+            highest = highest.max(Self::decode(bytes)?);
+        }
+        Ok(highest)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::dir::{Dir, DirFile};
@@ -26,6 +27,48 @@ struct State {
 struct Content {
     bytes: Vec<u8>,
     durable: Vec<u8>,
+    /// What was done since the last sync, in order.
+    unsynced: Vec<Change>,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Write { at: usize, bytes: Vec<u8> },
+    Truncate { n_bytes: usize },
+}
+
+impl Content {
+    fn write(&mut self, at: usize, bytes: &[u8]) {
+        let end = at + bytes.len();
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        self.bytes[at..end].copy_from_slice(bytes);
+    }
+
+    /// Lose what was not synced, but for these of the bytes that were written since.
+    fn crash(&mut self, kept: Range<usize>) {
+        self.bytes.clone_from(&self.durable);
+        let mut n_before = 0;
+        for change in std::mem::take(&mut self.unsynced) {
+            match change {
+                Change::Write { at, bytes } => {
+                    let n_bytes = bytes.len();
+                    let of_it = |place: usize| place.saturating_sub(n_before).min(n_bytes);
+                    let part = of_it(kept.start)..of_it(kept.end);
+                    if !part.is_empty() {
+                        self.write(at + part.start, &bytes[part]);
+                    }
+                    n_before += n_bytes;
+                }
+                Change::Truncate { n_bytes } if kept.contains(&n_before) => {
+                    self.bytes.truncate(n_bytes);
+                }
+                Change::Truncate { .. } => {}
+            }
+        }
+        self.durable.clone_from(&self.bytes);
+    }
 }
 
 /// What goes wrong from now on.
@@ -46,6 +89,8 @@ pub struct Faults {
     pub write_bytes_max: Option<usize>,
     /// The call of this number fails in this way, whatever it is; see [`MemoryDir::n_calls`].
     pub call_fails: Option<(u64, io::ErrorKind)>,
+    /// From the call of this number on nothing is done: the process is dead.
+    pub dead_from: Option<u64>,
 }
 
 impl MemoryDir {
@@ -69,6 +114,9 @@ impl MemoryDir {
         let state = &mut *self.0.borrow_mut();
         let n_calls = state.n_calls;
         state.n_calls += 1;
+        if state.faults.dead_from.is_some_and(|at| at <= n_calls) {
+            return Err(broken());
+        }
         match state.faults.call_fails {
             Some((at, kind)) if at == n_calls => Err(kind.into()),
             _ => Ok(()),
@@ -78,17 +126,22 @@ impl MemoryDir {
     /// Lose power: what was not synced is gone, but for the first `n_kept` bytes of what was
     /// written to each file since.
     pub fn crash(&self, n_kept: usize) {
+        self.crash_keeping(0..n_kept);
+    }
+
+    /// The same where others than the first have reached the disk, as blocks do in any order.
+    pub fn crash_keeping(&self, kept: Range<usize>) {
         let state = &mut *self.0.borrow_mut();
         state.names = state.durable_names.clone();
         for file in &mut state.files {
-            let n_bytes = file.bytes.len().min(file.durable.len() + n_kept);
-            if file.bytes.starts_with(&file.durable) {
-                file.bytes.truncate(n_bytes);
-            } else {
-                file.bytes.clone_from(&file.durable);
-            }
-            file.durable.clone_from(&file.bytes);
+            file.crash(kept.clone());
         }
+    }
+
+    /// Bytes of all files.
+    pub fn n_bytes(&self) -> usize {
+        let state = self.0.borrow();
+        state.names.values().filter_map(|&at| state.files.get(at)).map(|f| f.bytes.len()).sum()
     }
 
     /// The names of its files.
@@ -106,7 +159,8 @@ impl MemoryDir {
     pub fn put(&self, name: &str, bytes: &[u8]) {
         let state = &mut *self.0.borrow_mut();
         let at = state.files.len();
-        state.files.push(Content { bytes: bytes.to_vec(), durable: bytes.to_vec() });
+        let (bytes, durable) = (bytes.to_vec(), bytes.to_vec());
+        state.files.push(Content { bytes, durable, unsynced: Vec::new() });
         state.names.insert(name.to_owned(), at);
         state.durable_names.insert(name.to_owned(), at);
     }
@@ -147,6 +201,10 @@ impl Dir for MemoryDir {
     fn open(&self, name: &str) -> io::Result<MemoryFile> {
         self.call()?;
         self.find(name).map(|at| MemoryFile { dir: self.clone(), at })
+    }
+
+    fn open_to_write(&self, name: &str) -> io::Result<MemoryFile> {
+        self.open(name)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -214,18 +272,20 @@ impl DirFile for MemoryFile {
         })
     }
 
-    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let used: usize = {
-            let state = self.dir.0.borrow();
-            state.names.values().filter_map(|&at| state.files.get(at)).map(|f| f.bytes.len()).sum()
-        };
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        let used = self.dir.n_bytes();
         self.with(|file, faults| {
+            let at = usize::try_from(offset).unwrap_or(usize::MAX);
             let space = faults.space.map_or(usize::MAX, |space| space.saturating_sub(used));
-            let n_bytes = bytes.len().min(space).min(faults.write_bytes_max.unwrap_or(usize::MAX));
+            // What lies over what is there needs no space.
+            let fits = file.bytes.len().saturating_add(space).saturating_sub(at);
+            let n_bytes = bytes.len().min(fits).min(faults.write_bytes_max.unwrap_or(usize::MAX));
             if n_bytes == 0 && !bytes.is_empty() {
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            file.bytes.extend_from_slice(&bytes[..n_bytes]);
+            let bytes = bytes[..n_bytes].to_vec();
+            file.write(at, &bytes);
+            file.unsynced.push(Change::Write { at, bytes });
             Ok(n_bytes)
         })
     }
@@ -235,7 +295,9 @@ impl DirFile for MemoryFile {
             if faults.cleaning_fails {
                 return Err(broken());
             }
-            file.bytes.truncate(usize::try_from(n_bytes).unwrap_or(usize::MAX));
+            let n_bytes = usize::try_from(n_bytes).unwrap_or(usize::MAX);
+            file.bytes.truncate(n_bytes);
+            file.unsynced.push(Change::Truncate { n_bytes });
             Ok(())
         })
     }
@@ -246,6 +308,7 @@ impl DirFile for MemoryFile {
                 return Err(broken());
             }
             file.durable.clone_from(&file.bytes);
+            file.unsynced.clear();
             Ok(())
         })
     }

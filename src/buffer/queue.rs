@@ -4,21 +4,17 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::config::{Config, WhenFull};
+use super::cursor::{self, CURSOR, CURSOR_TMP, CursorFile};
 use super::dir::{Dir, DirFile};
 use super::error::{AppendError, OpenError, SyncError};
-use super::format::{
-    CURSOR_BYTES, Cursor, HEAD_BYTES, HEADER_BYTES, Header, NewerVersion, put_record, segment_name,
-    segment_number,
-};
+use super::format::{Cursor, HEAD_BYTES, HEADER_BYTES, Header, NewerVersion};
+use super::format::{put_record, segment_name, segment_number};
 use super::report::{Record, Recovery, Stats};
 use super::scan::{Place, Step, Window, behind_unreadable, payload, step};
+use super::whole::{start_of, write_all};
 
 /// How often reading one place may fail before it is skipped.
 const READ_TRIES: u32 = 3;
-const CURSOR: &str = "cursor";
-const CURSOR_TMP: &str = "cursor.tmp";
-/// Cursors written behind each other before a new file is begun.
-const CURSORS_MAX: usize = 1000;
 /// Numbers kept free for a segment that cannot be read at all: more than it can hold.
 const DOUBTFUL_NUMBERS: u64 = 1 << 32;
 /// Where the records of a segment begin.
@@ -32,6 +28,9 @@ struct Segment {
     first_sequence: u64,
     /// One less than the first if there is no record.
     last_sequence: u64,
+    /// Records from this one on were written again, in the next segment: here they were never
+    /// durable, and may be there in part.
+    superseded_from: u64,
     last_time_ms: i64,
     n_bytes: u64,
 }
@@ -79,8 +78,7 @@ pub struct Queue<D: Dir> {
     place: ReadPlace,
     reader: Option<(u64, D::File)>,
     window: Window,
-    /// The file of the cursor, if this process has begun it, and how many it holds.
-    cursor: Option<(D::File, usize)>,
+    cursor: CursorFile<D>,
     stats: Stats,
 }
 
@@ -104,7 +102,7 @@ impl<D: Dir> Queue<D> {
             }
         }
         numbers.sort_unstable();
-        let cursor = read_cursor(&dir)?;
+        let cursor = cursor::read(&dir)?;
         recovery.is_cursor_lost = cursor.is_none() && !numbers.is_empty();
         let mut queue = Self {
             dir,
@@ -120,7 +118,7 @@ impl<D: Dir> Queue<D> {
             place: ReadPlace::default(),
             reader: None,
             window: Window::default(),
-            cursor: None,
+            cursor: CursorFile::default(),
             stats: Stats::default(),
         };
         queue.recover(&numbers, cursor.is_some(), &mut recovery)?;
@@ -144,21 +142,29 @@ impl<D: Dir> Queue<D> {
         }
         let mut last = self.acked;
         let mut seen = 0_u64;
-        for (&number, header) in numbers.iter().zip(headers) {
+        for (at, (&number, header)) in numbers.iter().zip(&headers).enumerate() {
             recovery.n_headers_lost += u64::from(header.is_none());
+            let later = headers.iter().skip(at + 1).flatten();
+            let superseded_from = later.map(|header| header.first_sequence).min();
             let salt = header.map_or(self.salt, |header| header.salt);
             let first_sequence =
                 header.map_or(seen.saturating_add(1), |header| header.first_sequence);
-            let seen_before = seen;
-            let Some(segment) = self.scan(number, salt, first_sequence, &mut seen, recovery) else {
+            let segment = Segment {
+                number,
+                salt,
+                first_sequence,
+                last_sequence: first_sequence.saturating_sub(1),
+                superseded_from: superseded_from.unwrap_or(u64::MAX),
+                last_time_ms: i64::MIN,
+                n_bytes: 0,
+            };
+            let Some(segment) = self.scan(segment, &mut seen, recovery) else {
                 recovery.n_unreadable += 1;
                 last = last.saturating_add(DOUBTFUL_NUMBERS);
                 continue;
             };
             if let (Some(before), Some(_)) = (self.segments.back_mut(), header) {
-                // No more than there is room for between what was read and this one.
-                let highest = seen_before.max(first_sequence.saturating_sub(1));
-                before.last_sequence = before.last_sequence.min(highest);
+                before.last_sequence = before.last_sequence.min(first_sequence.saturating_sub(1));
             }
             let is_illegible = header.is_none() && segment.last_sequence < first_sequence;
             if is_illegible && segment.n_bytes > RECORDS_AT {
@@ -178,30 +184,21 @@ impl<D: Dir> Queue<D> {
     /// Read a segment to its end. `seen` is the highest sequence number so far.
     fn scan(
         &mut self,
-        number: u64,
-        salt: u64,
-        first_sequence: u64,
+        mut segment: Segment,
         seen: &mut u64,
         recovery: &mut Recovery,
     ) -> Option<Segment> {
-        let file = self.dir.open(&segment_name(number)).ok()?;
+        let file = self.dir.open(&segment_name(segment.number)).ok()?;
         let n_bytes = file.n_bytes().ok()?;
+        segment.n_bytes = n_bytes;
         self.window.clear();
-        let mut segment = Segment {
-            number,
-            salt,
-            first_sequence,
-            last_sequence: first_sequence.saturating_sub(1),
-            last_time_ms: i64::MIN,
-            n_bytes,
-        };
-        let record_bytes_max = self.config.record_bytes_max;
+        let (salt, record_bytes_max) = (segment.salt, self.config.record_bytes_max);
         let mut place = Place { at: RECORDS_AT, end: n_bytes, salt, record_bytes_max };
         let mut n_unread = 0;
         loop {
             match step(&file, &mut self.window, place) {
                 Ok(Step::Record { head, next }) => {
-                    if head.sequence > *seen {
+                    if head.sequence > *seen && head.sequence < segment.superseded_from {
                         *seen = head.sequence;
                         segment.last_sequence = head.sequence;
                         segment.last_time_ms = segment.last_time_ms.max(head.time_ms);
@@ -339,6 +336,14 @@ impl<D: Dir> Queue<D> {
             self.writer = None;
         }
         let is_new = self.writer.is_none();
+        if is_new {
+            // There is no record before there is room to note that it is acknowledged.
+            let reserved = self.cursor.reserve(&self.dir, self.cursor_now());
+            reserved.map_err(|source| {
+                self.stats.n_sync_errors += 1;
+                SyncError { file: CURSOR.to_owned(), source }
+            })?;
+        }
         let number = if is_new {
             self.next_segment
         } else {
@@ -365,12 +370,12 @@ impl<D: Dir> Queue<D> {
             let mut file = self.dir.create(&segment_name(number))?;
             let first_sequence = self.pending.first_sequence;
             let header = Header { number, salt: self.salt, first_sequence }.encode();
-            write_all(&mut file, &[&header[..], &header].concat())?;
+            write_all(&mut file, 0, &[&header[..], &header].concat())?;
             before = RECORDS_AT;
             self.writer = Some(file);
         }
         let Some(file) = &mut self.writer else { return Err(io::ErrorKind::NotFound.into()) };
-        write_all(file, &self.pending.bytes)?;
+        write_all(file, before, &self.pending.bytes)?;
         file.sync()?;
         if is_new {
             self.dir.sync()?;
@@ -387,6 +392,7 @@ impl<D: Dir> Queue<D> {
                 salt: self.salt,
                 first_sequence: pending.first_sequence,
                 last_sequence,
+                superseded_from: u64::MAX,
                 last_time_ms: pending.last_time_ms,
                 n_bytes,
             });
@@ -441,7 +447,8 @@ impl<D: Dir> Queue<D> {
             match self.step(segment) {
                 Ok(Step::Record { head, next }) => {
                     self.go_to(next);
-                    if head.sequence <= self.acked.max(self.last_read) {
+                    let is_seen = head.sequence <= self.acked.max(self.last_read);
+                    if is_seen || head.sequence >= segment.superseded_from {
                         continue;
                     }
                     if self.is_too_old(head.time_ms, now_ms) {
@@ -561,7 +568,7 @@ impl<D: Dir> Queue<D> {
     ///
     /// When the disk refuses. The cursor is as it was before, then.
     pub fn save_cursor(&mut self) -> Result<(), SyncError> {
-        self.write_cursor(true).map_err(|source| SyncError { file: CURSOR.to_owned(), source })
+        self.write_cursor(true)
     }
 
     /// Write down what is acknowledged without waiting for the disk: it survives the end of the
@@ -571,71 +578,22 @@ impl<D: Dir> Queue<D> {
     ///
     /// When the disk refuses. The cursor is as it was before, then.
     pub fn note_cursor(&mut self) -> Result<(), SyncError> {
-        self.write_cursor(false).map_err(|source| SyncError { file: CURSOR.to_owned(), source })
+        self.write_cursor(false)
     }
 
-    fn write_cursor(&mut self, is_durable: bool) -> io::Result<()> {
-        let bytes = Cursor { salt: self.salt, acked: self.acked }.encode();
-        if let Some((mut file, n)) = self.cursor.take().filter(|(_, n)| *n < CURSORS_MAX) {
-            write_all(&mut file, &bytes)?;
-            if is_durable {
-                file.sync()?;
-            }
-            // Where that failed nobody knows what is there: a new file is begun.
-            self.cursor = Some((file, n + 1));
-            return Ok(());
-        }
-        match self.dir.remove(CURSOR_TMP) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = self.dir.create(CURSOR_TMP)?;
-        write_all(&mut file, &bytes)?;
-        file.sync()?;
-        self.dir.rename(CURSOR_TMP, CURSOR)?;
-        self.dir.sync()?;
-        self.cursor = Some((file, 1));
-        Ok(())
+    fn cursor_now(&self) -> Cursor {
+        Cursor { salt: self.salt, acked: self.acked }
     }
-}
 
-fn write_all(file: &mut impl DirFile, bytes: &[u8]) -> io::Result<()> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        match file.append(rest) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(n_bytes) => rest = rest.get(n_bytes..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+    fn write_cursor(&mut self, is_durable: bool) -> Result<(), SyncError> {
+        let written = self.cursor.put(&self.dir, self.cursor_now(), is_durable);
+        written.map_err(|source| SyncError { file: CURSOR.to_owned(), source })
     }
-    Ok(())
-}
-
-/// Up to `n_bytes` from the start of a file; nothing if it cannot be read.
-fn start_of<D: Dir>(dir: &D, name: &str, n_bytes: usize) -> Vec<u8> {
-    let Ok(file) = dir.open(name) else { return Vec::new() };
-    let mut window = Window::default();
-    let bytes = window.view(&file, 0, n_bytes, n_bytes as u64);
-    bytes.map(<[u8]>::to_vec).unwrap_or_default()
-}
-
-/// The last whole cursor there is.
-fn read_cursor<D: Dir>(dir: &D) -> Result<Option<Cursor>, OpenError> {
-    let mut last = None;
-    for bytes in start_of(dir, CURSOR, CURSORS_MAX * CURSOR_BYTES).chunks_exact(CURSOR_BYTES) {
-        let cursor = Cursor::decode(bytes).map_err(|NewerVersion(version)| OpenError::Version {
-            file: CURSOR.to_owned(),
-            version,
-        });
-        last = cursor?.or(last);
-    }
-    Ok(last)
 }
 
 fn read_header<D: Dir>(dir: &D, number: u64) -> Result<Option<Header>, OpenError> {
     let name = segment_name(number);
-    let bytes = start_of(dir, &name, 2 * HEADER_BYTES);
+    let bytes = start_of(dir, &name, 2 * HEADER_BYTES).unwrap_or_default();
     let header = Header::decode(&bytes)
         .map_err(|NewerVersion(version)| OpenError::Version { file: name, version })?;
     Ok(header.filter(|header| header.number == number))

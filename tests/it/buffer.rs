@@ -4,6 +4,7 @@ mod faults;
 mod model;
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 
 use weir::buffer::memory::{Faults, MemoryDir};
 use weir::buffer::{AppendError, Config, OpenError, Queue, Record, Recovery, WhenFull};
@@ -34,8 +35,11 @@ fn segment_of(records: &[&str]) -> (MemoryDir, String, Vec<u8>) {
     let (mut queue, _) = open(&dir, Config::default());
     append(&mut queue, records);
     queue.sync().unwrap();
-    let name = dir.names().pop().unwrap();
+    let name = dir.names().swap_remove(0);
     let bytes = dir.bytes(&name).unwrap();
+    // Without a cursor.
+    let dir = MemoryDir::new();
+    dir.put(&name, &bytes);
     (dir, name, bytes)
 }
 
@@ -172,27 +176,121 @@ fn both_headers_lost_need_the_salt_from_elsewhere() {
     assert_eq!(texts(&read_all(&mut queue)), FOUR);
 }
 
-#[test]
-fn a_damaged_cursor_costs_duplicates_only() {
+/// A directory of four records, of which one was acknowledged and saved, then another, and its
+/// cursor.
+fn twice_saved() -> (MemoryDir, Vec<u8>) {
     let (dir, ..) = segment_of(&FOUR);
     let (mut queue, _) = open(&dir, Config::default());
     read_all(&mut queue);
-    queue.ack(3);
-    queue.save_cursor().unwrap();
-    drop(queue);
+    for acked in [1, 3] {
+        queue.ack(acked);
+        queue.save_cursor().unwrap();
+    }
     let cursor = dir.bytes("cursor").unwrap();
+    (dir, cursor)
+}
+
+#[test]
+fn a_damaged_cursor_costs_duplicates_only() {
+    let (dir, cursor) = twice_saved();
+    assert_eq!(cursor.len(), 4096 + 28);
+    let left_of = |bytes: &[u8]| {
+        dir.put("cursor", bytes);
+        let (mut queue, recovery) = open(&dir, Config::default());
+        (texts(&read_all(&mut queue)).len(), recovery.is_cursor_lost)
+    };
+    assert_eq!(left_of(&cursor), (1, false));
+    // What was saved last is in the first slot, what was saved before in the second.
     for at in 0..cursor.len() {
         let mut damaged = cursor.clone();
         damaged[at] ^= 0x10;
-        for bytes in [&damaged[..], &cursor[..at]] {
-            dir.put("cursor", bytes);
-            let (mut queue, recovery) = open(&dir, Config::default());
-            assert!(recovery.is_cursor_lost);
-            assert_eq!(texts(&read_all(&mut queue)), FOUR);
+        assert_eq!(left_of(&damaged), (if at < 28 { 3 } else { 1 }, false), "byte {at}");
+        damaged[4096..].fill(0);
+        assert_eq!(left_of(&damaged), if at < 28 { (4, true) } else { (1, false) }, "byte {at}");
+        let want = if at < 28 { (4, true) } else { (1, false) };
+        assert_eq!(left_of(&cursor[..at]), want, "{at} bytes");
+    }
+}
+
+/// What the cursor of a directory says.
+fn told_by_the_cursor(dir: &MemoryDir) -> u64 {
+    let copy = MemoryDir::new();
+    copy.put("cursor", &dir.bytes("cursor").unwrap());
+    open(&copy, Config::default()).0.acked()
+}
+
+#[test]
+fn a_cursor_needs_no_space_once_there_are_records() {
+    let (dir, cursor) = twice_saved();
+    let full = Faults { space: Some(0), ..Faults::default() };
+    let (mut queue, _) = open(&dir, Config::default());
+    append(&mut queue, &["e"]);
+    queue.sync().unwrap();
+    for (is_durable, acked) in [(false, 4), (true, 5)] {
+        dir.set_faults(full);
+        read_all(&mut queue);
+        queue.ack(acked);
+        if is_durable { queue.save_cursor() } else { queue.note_cursor() }.unwrap();
+        assert_eq!(told_by_the_cursor(&dir), acked);
+        assert_eq!(dir.bytes("cursor").unwrap().len(), cursor.len());
+    }
+    // Nor does the next process, which has written nothing.
+    dir.set_faults(NO_FAULTS());
+    append(&mut queue, &["f"]);
+    queue.sync().unwrap();
+    let (mut queue, _) = open(&dir, Config::default());
+    dir.set_faults(full);
+    read_all(&mut queue);
+    queue.ack(6);
+    queue.note_cursor().unwrap();
+    assert_eq!(told_by_the_cursor(&dir), 6);
+    // What cannot note that it is acknowledged is not taken.
+    let empty = MemoryDir::new();
+    let (mut queue, _) = open(&empty, Config::default());
+    append(&mut queue, &["a"]);
+    empty.set_faults(Faults { space: Some(4000), ..Faults::default() });
+    let error = queue.sync().unwrap_err();
+    assert_eq!((error.file.as_str(), error.source.kind()), ("cursor", ErrorKind::StorageFull));
+    empty.set_faults(NO_FAULTS());
+    queue.sync().unwrap();
+    assert_eq!(texts(&read_all(&mut queue)), ["a"]);
+}
+
+#[test]
+fn what_was_saved_survives_what_was_noted() {
+    for n_noted in 0..4 {
+        for kept in [0..0, 0..5, 5..28, 10..60, 28..100, 0..1000] {
+            let (dir, ..) = segment_of(&FOUR);
+            let (mut queue, _) = open(&dir, Config::default());
+            read_all(&mut queue);
+            queue.ack(1);
+            queue.save_cursor().unwrap();
+            for acked in 2..2 + n_noted {
+                queue.ack(acked);
+                queue.note_cursor().unwrap();
+            }
+            dir.crash_keeping(kept.clone());
+            let acked = open(&dir, Config::default()).0.acked();
+            assert!((1..=1 + n_noted).contains(&acked), "{n_noted} noted, {kept:?}: {acked}");
         }
     }
-    dir.put("cursor", &cursor);
-    assert_eq!(texts(&read_all(&mut open(&dir, Config::default()).0)), FOUR[3..]);
+}
+
+#[test]
+fn cursors_of_programs_before_are_read_and_replaced() {
+    let (dir, cursor) = twice_saved();
+    let (newer, older) = (&cursor[..28], &cursor[4096..]);
+    let many = [&older.repeat(999)[..], newer].concat();
+    let torn = [older, newer, &newer[..20]].concat();
+    for (bytes, acked) in [(older, 1), (newer, 3), (&many, 3), (&torn, 3)] {
+        dir.put("cursor", bytes);
+        let (mut queue, recovery) = open(&dir, Config::default());
+        assert_eq!((queue.acked(), recovery.is_cursor_lost), (acked, false));
+        assert_eq!(texts(&read_all(&mut queue)), FOUR[usize::try_from(acked).unwrap()..]);
+        queue.note_cursor().unwrap();
+        assert_eq!(dir.bytes("cursor").unwrap().len(), cursor.len());
+        assert_eq!(open(&dir, Config::default()).0.acked(), acked);
+    }
 }
 
 #[test]
@@ -218,7 +316,7 @@ fn missing_and_foreign_files_are_passed_over() {
     }
     drop(queue);
     let names = dir.names();
-    assert_eq!(names.len(), 3);
+    assert_eq!((names.len(), names[3].as_str()), (4, "cursor"));
     weir::buffer::Dir::remove(&dir, &names[1]).unwrap();
     for name in ["notes.txt", "12.seg", "000000000000000G.seg"] {
         dir.put(name, b"keep me");
@@ -234,16 +332,17 @@ fn missing_and_foreign_files_are_passed_over() {
 #[test]
 fn a_full_disk_heals_when_there_is_space() {
     for cleaning_fails in [false, true] {
-        for space in 0..400 {
+        for space in 0..330 {
             let dir = MemoryDir::new();
             let (mut queue, _) = open(&dir, Config::default());
             append(&mut queue, &["a"]);
             queue.sync().unwrap();
+            let space = dir.n_bytes() + space;
             append(&mut queue, &["b", &"long".repeat(80)]);
             let full = Faults { space: Some(space), cleaning_fails, ..Faults::default() };
             dir.set_faults(full);
             let error = queue.sync().unwrap_err();
-            assert_eq!(error.source.kind(), std::io::ErrorKind::StorageFull);
+            assert_eq!(error.source.kind(), ErrorKind::StorageFull);
             queue.sync().unwrap_err();
             assert_eq!(queue.n_pending(), 2);
             dir.set_faults(NO_FAULTS());
@@ -295,6 +394,26 @@ fn what_a_failed_sync_wrote_is_not_trusted() {
             assert_eq!(found, want);
             assert!(records.is_sorted_by_key(|record| record.sequence));
         }
+    }
+}
+
+#[test]
+fn what_a_failed_sync_left_does_not_hide_what_was_written_again() {
+    for kept in (0..250).map(|from| from..from + 80) {
+        let dir = MemoryDir::new();
+        let (mut queue, _) = open(&dir, Config::default());
+        queue.save_cursor().unwrap();
+        append(&mut queue, &["a", "b", "c"]);
+        let broken = Faults { sync_fails: true, cleaning_fails: true, ..Faults::default() };
+        dir.set_faults(broken);
+        queue.sync().unwrap_err();
+        dir.set_faults(NO_FAULTS());
+        queue.sync().unwrap();
+        // Of the first segment any part may be there, such as the second record alone.
+        dir.crash_keeping(kept.clone());
+        let (mut queue, recovery) = open(&dir, Config::default());
+        assert_eq!(texts(&read_all(&mut queue)), ["a", "b", "c"], "{kept:?}");
+        assert_eq!(recovery.n_records, 3, "{kept:?}");
     }
 }
 
@@ -413,7 +532,7 @@ fn a_payload_cannot_pass_for_a_record() {
     queue.append(0, &payload, 0).unwrap();
     queue.append(0, b"last", 0).unwrap();
     queue.sync().unwrap();
-    let name = dir.names().pop().unwrap();
+    let name = dir.names().swap_remove(0);
     let mut bytes = dir.bytes(&name).unwrap();
     bytes[72 + 5] ^= 1;
     dir.put(&name, &bytes);

@@ -1,6 +1,7 @@
 //! Random actions on a queue and on a list of records, which have to agree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -21,9 +22,13 @@ enum Action {
     Rewind,
     SaveCursor,
     NoteCursor,
+    /// Note or save the cursor while there is no space for anything.
+    CursorOnFullDisk {
+        is_durable: bool,
+    },
     Reopen,
-    /// Lose what was not synced but so many bytes of it, and open again.
-    Crash(usize),
+    /// Lose what was not synced but for these bytes of it, and open again.
+    Crash(Range<usize>),
     Flip(Index, Index, u8),
     Truncate(Index, Index),
     LoseCursor,
@@ -33,7 +38,7 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         8 => (0_usize..60).prop_map(Action::Append),
         5 => Just(Action::Sync),
-        1 => (proptest::option::of(0_usize..900), any::<bool>())
+        1 => (proptest::option::of(0_usize..300), any::<bool>())
             .prop_map(|(space, cleaning_fails)| Action::SyncFailing { space, cleaning_fails }),
         1 => Just(Action::Discard),
         5 => (1_usize..6).prop_map(Action::Read),
@@ -41,8 +46,10 @@ fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::Rewind),
         1 => Just(Action::SaveCursor),
         1 => Just(Action::NoteCursor),
+        1 => any::<bool>().prop_map(|is_durable| Action::CursorOnFullDisk { is_durable }),
         1 => Just(Action::Reopen),
-        1 => (0_usize..200).prop_map(Action::Crash),
+        1 => (0_usize..200).prop_map(|n_kept| Action::Crash(0..n_kept)),
+        1 => (0_usize..200, 0_usize..200).prop_map(|(from, n)| Action::Crash(from..from + n)),
         1 => any::<(Index, Index, u8)>().prop_map(|(a, b, c)| Action::Flip(a, b, c)),
         1 => any::<(Index, Index)>().prop_map(|(a, b)| Action::Truncate(a, b)),
         1 => Just(Action::LoseCursor),
@@ -129,16 +136,15 @@ impl Model {
             }
             Action::NoteCursor => {
                 self.queue.note_cursor().unwrap();
-                // A crash may leave neither this cursor nor the one before.
-                self.saved = 0;
                 self.noted = self.acked;
             }
+            Action::CursorOnFullDisk { is_durable } => self.cursor_on_full_disk(*is_durable),
             Action::Reopen => {
                 self.reopen();
                 assert!(self.acked >= self.noted);
             }
-            Action::Crash(n_kept) => {
-                self.dir.crash(*n_kept);
+            Action::Crash(kept) => {
+                self.dir.crash_keeping(kept.clone());
                 self.noted = self.saved;
                 self.reopen();
             }
@@ -185,8 +191,26 @@ impl Model {
         }
     }
 
+    /// A cursor that is there can be written, whatever the space.
+    fn cursor_on_full_disk(&mut self, is_durable: bool) {
+        let is_there = self.dir.names().iter().any(|name| name == "cursor");
+        self.dir.set_faults(Faults { space: Some(0), ..Faults::default() });
+        let queue = &mut self.queue;
+        let put = if is_durable { queue.save_cursor() } else { queue.note_cursor() };
+        self.dir.set_faults(Faults::default());
+        assert_eq!(put.is_ok(), is_there);
+        if put.is_ok() {
+            self.noted = self.acked;
+            if is_durable {
+                self.saved = self.acked;
+            }
+        }
+    }
+
     fn sync_failing(&mut self, space: Option<usize>, cleaning_fails: bool) {
         let sync_fails = space.is_none();
+        // Beyond what is there, so that there is room for a part of what comes.
+        let space = space.map(|space| self.dir.n_bytes() + space);
         let faults = Faults { space, sync_fails, cleaning_fails, ..Faults::default() };
         self.dir.set_faults(faults);
         let is_synced = self.queue.sync().is_ok();
@@ -229,7 +253,7 @@ impl Model {
     }
 
     /// Damage a segment, note what that may cost, and open again.
-    fn damage(&mut self, file: Index, damage: impl FnOnce(&mut Vec<u8>) -> std::ops::Range<usize>) {
+    fn damage(&mut self, file: Index, damage: impl FnOnce(&mut Vec<u8>) -> Range<usize>) {
         let names = self.dir.names();
         let segments: Vec<_> = names.iter().filter(|name| !name.contains("cursor")).collect();
         if segments.is_empty() {
@@ -265,11 +289,7 @@ impl Model {
 }
 
 /// The records of a segment that a range of its bytes belongs to, found the slow way.
-fn touched(
-    bytes: &[u8],
-    payloads: &BTreeMap<u64, Vec<Vec<u8>>>,
-    range: std::ops::Range<usize>,
-) -> Vec<u64> {
+fn touched(bytes: &[u8], payloads: &BTreeMap<u64, Vec<Vec<u8>>>, range: Range<usize>) -> Vec<u64> {
     let mut found = Vec::new();
     for at in 72..bytes.len() {
         let Some(head) = bytes.get(at..at + 36) else { break };
