@@ -10,6 +10,7 @@ pub mod client;
 pub mod connect;
 pub mod exchange;
 pub mod gzip;
+pub mod incoming;
 pub mod negotiate;
 pub mod pausing;
 pub mod percent;

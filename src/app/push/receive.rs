@@ -4,20 +4,18 @@ use crate::app::push::refusal::Refusal;
 use crate::config::file::push::PushLimits;
 use crate::http::gzip;
 use crate::http::gzip::DecodeError;
-use bytes::Bytes;
+use crate::http::incoming;
+use crate::http::incoming::Bounds;
+use crate::http::incoming::ReadError;
 use http::HeaderMap;
 use http::StatusCode;
 use http::header::CONTENT_ENCODING;
-use http_body::Body as _;
 use hyper::body::Incoming;
-use std::future::poll_fn;
 use std::io::Read;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::timeout;
 
 /// Whoever finds too many bytes open may try again then.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -97,40 +95,25 @@ impl Encoding {
 
 /// Read a body as it is sent.
 pub(super) async fn read(
-    mut body: Incoming,
+    body: Incoming,
     limits: &PushLimits,
     bytes_max: u64,
     held: &mut Held,
 ) -> Result<Vec<u8>, Refusal> {
-    let too_large = || {
-        let line = format!("the body has more than {bytes_max} bytes, which is the limit");
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body_bytes", line)
-    };
-    if body.size_hint().lower() > bytes_max {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    let reading = async {
-        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            let frame =
-                frame.map_err(|e| Refusal::bad("cut", format!("the body was cut short: {e}")))?;
-            let Ok(data): Result<Bytes, _> = frame.into_data() else { continue };
-            if (bytes.len() + data.len()) as u64 > bytes_max {
-                return Err(too_large());
-            }
-            held.add(data.len())?;
-            bytes.extend_from_slice(&data);
+    let bounds = Bounds { bytes_max, time_max: limits.body_time_max };
+    let read = incoming::read(body, bounds, |n_bytes| held.add(n_bytes)).await;
+    read.map_err(|error| match error {
+        ReadError::TooLong => {
+            let line = format!("the body has more than {bytes_max} bytes, which is the limit");
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body_bytes", line)
         }
-        Ok(())
-    };
-    match timeout(limits.body_time_max, reading).await {
-        Ok(read) => read.map(|()| bytes),
-        Err(_) => Err(Refusal::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "body_time",
-            "the body did not come in time",
-        )),
-    }
+        ReadError::TooSlow => {
+            let line = "the body did not come in time";
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, "body_time", line)
+        }
+        ReadError::Cut(why) => Refusal::bad("cut", format!("the body was cut short: {why}")),
+        ReadError::NoRoom(refusal) => refusal,
+    })
 }
 
 /// Decode a body.

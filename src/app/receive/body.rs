@@ -1,15 +1,15 @@
-//! Bodies of requests, read within bounds.
+//! Bodies of requests, and the bytes that are in flight with them.
 
 use super::Refusal;
 use crate::config::file::receive::ReceiveSettings;
+use crate::http::incoming;
+use crate::http::incoming::Bounds;
+use crate::http::incoming::ReadError;
 use bytes::Bytes;
 use http::Request;
-use http_body_util::BodyExt as _;
-use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 /// A body, which counts as in flight until it is dropped.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct InFlight {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Read a body. Memory is taken as bytes come, whatever the sender says their number is.
+/// Read a body.
 pub(super) async fn read<B>(
     request: Request<B>,
     settings: &ReceiveSettings,
@@ -29,39 +29,23 @@ where
     B::Error: std::fmt::Display,
 {
     let max = settings.body_bytes_max;
-    let body = request.into_body();
-    let said = body.size_hint().lower();
-    if usize::try_from(said).map_or(true, |said| said > max) {
-        return Err(Refusal::BodyTooLong { max });
-    }
-    match timeout(settings.read_time_max, frames(body, max, in_flight)).await {
-        Ok(read) => read,
-        Err(_) => Err(Refusal::BodyTooSlow),
-    }
-}
-
-async fn frames<B>(body: B, max: usize, in_flight: &Arc<Semaphore>) -> Result<InFlight, Refusal>
-where
-    B: http_body::Body<Data = Bytes>,
-    B::Error: std::fmt::Display,
-{
-    let mut body = pin!(body);
+    let bounds = Bounds { bytes_max: max as u64, time_max: settings.read_time_max };
     let mut permit: Option<OwnedSemaphorePermit> = None;
-    let mut read: Vec<u8> = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Refusal::BodyBroken(error.to_string()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if read.len() + data.len() > max {
-            return Err(Refusal::BodyTooLong { max });
-        }
-        let n_bytes = u32::try_from(data.len()).map_err(|_| Refusal::InFlight)?;
-        let more = Arc::clone(in_flight).try_acquire_many_owned(n_bytes);
-        let more = more.map_err(|_| Refusal::InFlight)?;
+    let hold = |n_bytes: usize| {
+        let n_bytes = u32::try_from(n_bytes).map_err(|_| ())?;
+        let more = Arc::clone(in_flight).try_acquire_many_owned(n_bytes).map_err(|_| ())?;
         match &mut permit {
             Some(permit) => permit.merge(more),
             None => permit = Some(more),
         }
-        read.extend_from_slice(&data);
-    }
+        Ok(())
+    };
+    let read = incoming::read(request.into_body(), bounds, hold).await;
+    let read = read.map_err(|error| match error {
+        ReadError::TooLong => Refusal::BodyTooLong { max },
+        ReadError::TooSlow => Refusal::BodyTooSlow,
+        ReadError::Cut(why) => Refusal::BodyBroken(why),
+        ReadError::NoRoom(()) => Refusal::InFlight,
+    })?;
     Ok(InFlight { bytes: read.into(), _permit: permit })
 }

@@ -1,0 +1,74 @@
+//! The body of a request, read within bounds.
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How much a body may be, and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Bytes as they are sent.
+    pub bytes_max: u64,
+    /// From the first byte to the last.
+    pub time_max: Duration,
+}
+
+/// Why a body was not read to its end.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ReadError<E> {
+    /// It has, or says it has, more bytes than it may.
+    TooLong,
+    /// It did not come in time.
+    TooSlow,
+    /// The connection broke; how.
+    Cut(String),
+    /// Whoever counts the bytes has no room for more.
+    NoRoom(E),
+}
+
+/// Read a body. Memory is taken as bytes come, whatever the sender says their number is; `hold` is
+/// told how many came before they are kept.
+///
+/// # Errors
+///
+/// The first bound it breaks; and what `hold` returns.
+pub async fn read<B, E>(
+    body: B,
+    bounds: Bounds,
+    hold: impl FnMut(usize) -> Result<(), E>,
+) -> Result<Vec<u8>, ReadError<E>>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::fmt::Display,
+{
+    if body.size_hint().lower() > bounds.bytes_max {
+        return Err(ReadError::TooLong);
+    }
+    let reading = frames(body, bounds.bytes_max, hold);
+    timeout(bounds.time_max, reading).await.unwrap_or(Err(ReadError::TooSlow))
+}
+
+async fn frames<B, E>(
+    body: B,
+    bytes_max: u64,
+    mut hold: impl FnMut(usize) -> Result<(), E>,
+) -> Result<Vec<u8>, ReadError<E>>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::fmt::Display,
+{
+    let mut body = pin!(body);
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| ReadError::Cut(error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if (bytes.len() + data.len()) as u64 > bytes_max {
+            return Err(ReadError::TooLong);
+        }
+        hold(data.len()).map_err(ReadError::NoRoom)?;
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
