@@ -48,6 +48,22 @@ pub(crate) fn python_or_skip() -> Option<PathBuf> {
     has_client.then(|| folder.join("bin/python3"))
 }
 
+/// What starts one of the Java clients by the name of its class; its arguments are to be added.
+pub(crate) fn java_or_skip(class: &str) -> Option<Command> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/servers/java");
+    if !folder.join(class).with_extension("class").is_file() {
+        let in_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+        assert!(!in_ci, "no Java client: `make servers` gets it, and CI must have it");
+        println!("skipped: no Java client here, `make servers` gets it where there is a JDK");
+        return None;
+    }
+    let program = find_or_skip("java")?;
+    let mut command = Command::new(program);
+    let folders = std::env::join_paths([folder.join("jars/*"), folder]).unwrap();
+    command.arg("-cp").arg(folders).arg(class);
+    Some(command)
+}
+
 /// The same for a program that not every system has: no test has to have it.
 #[must_use]
 pub(crate) fn find_rare_or_skip(name: &str) -> Option<PathBuf> {

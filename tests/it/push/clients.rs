@@ -2,9 +2,9 @@
 //! all three have the same afterwards.
 
 use crate::push::proxy::{TestProxy, send};
-use crate::servers::{Server, eventually, find_or_skip, python_or_skip};
+use crate::servers::{Server, eventually, find_or_skip, java_or_skip, python_or_skip};
 use crate::support::{NOW_MS, get};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,6 +16,9 @@ use std::time::Duration;
 const STEPS: &str = include_str!("../../data/push/clients.jsonl");
 /// Requests as odd as clients send them.
 const REQUESTS: &str = include_str!("../../data/push/requests.jsonl");
+
+/// Begins the names of histograms that are native as well, where a client can.
+const NATIVE: &str = "native_";
 
 /// How often, and after which time, it is asked again whether all have the same.
 const TRIES_MAX: usize = 40;
@@ -75,7 +78,8 @@ fn now_ms() -> i64 {
     NOW.fetch_add(1, Ordering::Relaxed)
 }
 
-/// `/api/v1/metrics` without what depends on the clock.
+/// `/api/v1/metrics` without what depends on the clock, and of histograms that are native as well
+/// the lines of `/metrics`.
 fn contents(address: SocketAddr) -> Vec<Value> {
     let reply = get(address, "/api/v1/metrics");
     let mut told: Value = serde_json::from_slice(&reply.body).unwrap();
@@ -92,6 +96,10 @@ fn contents(address: SocketAddr) -> Vec<Value> {
                 if is_time && metric["value"] != "0" {
                     metric["value"] = "a time".into();
                 }
+                // Where there are native buckets a Pushgateway tells of them alone.
+                if name.starts_with(NATIVE) {
+                    metric.as_object_mut().unwrap().remove("buckets");
+                }
                 // Protobuf may leave out the last bucket; text may not.
                 let count = metric["count"].clone();
                 if let Some(buckets) = metric.get_mut("buckets").and_then(Value::as_object_mut) {
@@ -102,6 +110,10 @@ fn contents(address: SocketAddr) -> Vec<Value> {
         }
     }
     groups.sort_by_key(|group| group["labels"].to_string());
+    let reply = get(address, "/metrics");
+    let native = reply.text().lines().filter(|line| line.starts_with(NATIVE));
+    let native = native.filter(|line| !line.contains("_created"));
+    groups.extend(native.map(|line| json!({"labels": line})));
     groups
 }
 
@@ -169,6 +181,7 @@ fn check_client(start: impl Fn(&str) -> Command) {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     let groups = three.same().unwrap();
+    assert!(groups.iter().any(|group| group["labels"].is_string()), "{groups:#?}");
     assert!(groups.len() > 8 && n_good > 20 && n_bad > 1, "{n_good} {n_bad} {groups:#?}");
 }
 
@@ -188,6 +201,28 @@ fn the_official_go_client_finds_weir_to_be_a_pushgateway() {
     check_client(|address| {
         let mut command = Command::new(&program);
         command.arg(format!("http://{address}"));
+        command
+    });
+}
+
+#[test]
+fn the_official_java_client_finds_weir_to_be_a_pushgateway() {
+    check_java_client("Push");
+}
+
+#[test]
+fn the_java_client_before_1_0_finds_weir_to_be_a_pushgateway() {
+    check_java_client("OldPush");
+}
+
+#[track_caller]
+fn check_java_client(class: &str) {
+    if java_or_skip(class).is_none() {
+        return;
+    }
+    check_client(|address| {
+        let mut command = java_or_skip(class).unwrap();
+        command.arg(address);
         command
     });
 }

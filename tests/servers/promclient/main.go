@@ -44,6 +44,12 @@ func collectors(name string) []prometheus.Collector {
 			Name: "size_bytes", Help: "How much.", Objectives: map[float64]float64{0.5: 0.05}})
 		size.Observe(4)
 		return []prometheus.Collector{records, last, took, size}
+	case "native":
+		took := prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "native_seconds", Help: "How long.", Buckets: []float64{0.5, 1, 2.5},
+			NativeHistogramBucketFactor: 1.1})
+		took.Observe(0.7)
+		return []prometheus.Collector{took}
 	case "one":
 		last := prometheus.NewGauge(prometheus.GaugeOpts{Name: "last_success", Help: "When."})
 		last.Set(5)
