@@ -27,6 +27,7 @@ mod own;
 mod policy;
 mod process;
 mod receive;
+pub mod record;
 mod refusal;
 mod route;
 mod schema;
@@ -42,6 +43,7 @@ use crate::app::push::history::History;
 use crate::app::push::identity::Identities;
 use crate::app::push::journal::Journal;
 use crate::app::push::receive::OpenBytes;
+use crate::app::push::record::Entry;
 use crate::app::push::route::Route;
 use crate::config::file::push::Policy;
 use crate::config::file::push::PushConfig;
@@ -179,13 +181,13 @@ impl PushProxy {
             groups_max: limits.groups_max,
         };
         let new_store = || Store::new(limits, options.random);
-        let mut store = new_store();
         let is_store = config.forward.as_ref().is_none_or(|forward| forward.fallback_to_store);
         let directory = options.directory.as_ref().filter(|_| is_store);
-        let journal = directory
-            .map(|directory| Journal::open(directory, &mut store, new_store, options.random))
-            .transpose()
-            .map_err(|line| vec![line])?;
+        let opened = directory.map(|directory| Journal::open(directory, new_store, options.random));
+        let (journal, store) = match opened.transpose().map_err(|line| vec![line])? {
+            Some((journal, store)) => (Some(journal), store),
+            None => (None, new_store()),
+        };
         Ok(Self {
             store: Mutex::new(store),
             journal,
@@ -320,7 +322,7 @@ impl PushProxy {
         for key in &expired {
             store.delete(key);
             if let Some(journal) = &self.journal {
-                journal.note(journal::Entry::delete(key, now_ms));
+                journal.note(Entry::delete(key, now_ms));
             }
         }
         if let Some(journal) = &self.journal {

@@ -99,6 +99,8 @@ pub struct Group {
     pub pushed_ms: i64,
     /// When one was last refused; 0: never.
     pub failed_ms: i64,
+    /// Whether the last push was taken. Both may have been in one millisecond.
+    pub is_last_good: bool,
     /// When it is forgotten.
     pub expires_ms: Option<i64>,
     /// Series in it.
@@ -253,6 +255,7 @@ impl Store {
         *self.by_owner.entry(Arc::clone(&owner)).or_default() += group.n_series;
         group.owner = owner;
         group.pushed_ms = now_ms;
+        group.is_last_good = true;
         if let Some(old) = std::mem::replace(&mut group.expires_ms, expires_ms) {
             self.expiries.remove(&(old, Arc::clone(&key)));
         }
@@ -270,6 +273,7 @@ impl Store {
         let key = self.group(key);
         if let Some(group) = self.groups.get_mut(&*key) {
             group.failed_ms = now_ms;
+            group.is_last_good = false;
         }
     }
 
@@ -314,6 +318,7 @@ impl Store {
         let group = Group {
             pushed_ms: 0,
             failed_ms: 0,
+            is_last_good: false,
             expires_ms: None,
             n_series: 0,
             owner: Arc::from(""),

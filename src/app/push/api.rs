@@ -122,10 +122,9 @@ impl Page {
     fn json(&self) -> Value {
         let labels: Map<_, _> =
             self.key.labels().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        let is_good = self.group.pushed_ms > 0 && self.group.pushed_ms >= self.group.failed_ms;
         let mut all = Map::new();
         all.insert("labels".to_owned(), labels.into());
-        all.insert("last_push_successful".to_owned(), is_good.into());
+        all.insert("last_push_successful".to_owned(), self.group.is_last_good.into());
         for (name, family) in time_families(&self.key, &self.group) {
             let at_ms = self.group.pushed_ms.max(self.group.failed_ms);
             all.insert(name.to_owned(), family_json(&family, at_ms));

@@ -10,6 +10,7 @@ use crate::app::push::policy;
 use crate::app::push::receive;
 use crate::app::push::receive::Encoding;
 use crate::app::push::receive::Held;
+use crate::app::push::record;
 use crate::app::push::refusal::Refusal;
 use crate::config::file::push::Policy;
 use crate::http::Body;
@@ -253,7 +254,7 @@ impl PushProxy {
         let mut store = self.store();
         store.fail(key, now_ms);
         if let Some(journal) = &self.journal {
-            journal.note(journal::Entry::fail(key, now_ms));
+            journal.note(record::Entry::fail(key, now_ms));
         }
     }
 
@@ -356,7 +357,7 @@ impl PushProxy {
         let now_ms = (self.options.clock)();
         let entry = self.journal.as_ref().map(|journal| {
             let what = (change, pusher.name);
-            (journal, journal::Entry::push(&push.key, &families, what, time_to_live, now_ms))
+            (journal, record::Entry::push(&push.key, &families, what, time_to_live, now_ms))
         });
         let durable = {
             let mut store = self.store();
@@ -403,7 +404,7 @@ impl PushProxy {
                 return Ok(());
             }
             let entry = self.journal.as_ref().map(|journal| {
-                let entry = journal::Entry::delete(key, now_ms);
+                let entry = record::Entry::delete(key, now_ms);
                 journal.append(entry)
             });
             let durable = entry.transpose()?;

@@ -114,6 +114,21 @@ pub(crate) fn send(
 }
 
 #[test]
+fn of_a_push_and_a_refusal_in_one_millisecond_the_last_counts() {
+    let proxy = TestProxy::start("{}");
+    let is_good = |expect: &str| {
+        let told = proxy.get("/api/v1/metrics").text().to_owned();
+        assert!(told.contains(&format!("\"last_push_successful\":{expect}")), "{told}");
+    };
+    for _ in 0..2 {
+        proxy.check("PUT", "/metrics/job/x", "a 1\n", 200, "");
+        is_good("true");
+        proxy.check("PUT", "/metrics/job/x", "a 1 5\n", 400, "");
+        is_good("false");
+    }
+}
+
+#[test]
 fn put_replaces_a_group_and_post_families() {
     let proxy = TestProxy::start("{}");
     proxy.check("PUT", "/metrics/job/x", "a 1\nb 2\n", 200, "");
