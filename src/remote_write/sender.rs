@@ -159,51 +159,46 @@ impl Sender {
 }
 
 impl Gatherer {
-    /// The next round; nothing if the queue is closed and empty.
+    /// The next round, perhaps without requests; nothing if the queue is closed and empty.
     async fn gather(&mut self) -> Option<Round> {
         let link = Arc::clone(&self.link);
-        loop {
-            let is_v1_only = link.is_v1_only.load(Ordering::Relaxed);
-            let mut builder = RoundBuilder::new(Plan {
-                version: if is_v1_only { Version::V1 } else { link.version },
-                n_shards: self.n_shards,
-                points_max: link.queue.samples_per_send_max,
-                bytes_max: link.queue.bytes_per_send_max,
-                book: link.book.clone(),
-            });
-            let has_more = self.fill(&mut builder).await;
-            if builder.is_empty() {
-                return None;
-            }
-            let round = builder.finish();
-            self.n_points += round.n_points as u64;
-            self.n_records += round.n_records;
-            link.status.left_out(&round.left_out);
-            if round.n_undecodable > 0 {
-                let n_records = round.n_undecodable;
-                tracing::error!(remote_name = link.name, n_records, "Records are unreadable.");
-                link.status.undecodable(n_records);
-            }
-            if !round.requests.is_empty() || !has_more {
-                return Some(round);
-            }
-            link.store.ack(round.last_sequence);
+        let is_v1_only = link.is_v1_only.load(Ordering::Relaxed);
+        let mut builder = RoundBuilder::new(Plan {
+            version: if is_v1_only { Version::V1 } else { link.version },
+            n_shards: self.n_shards,
+            points_max: link.queue.samples_per_send_max,
+            bytes_max: link.queue.bytes_per_send_max,
+            book: link.book.clone(),
+        });
+        self.fill(&mut builder).await;
+        if builder.is_empty() {
+            return None;
         }
+        let round = builder.finish();
+        self.n_points += round.n_points as u64;
+        self.n_records += round.n_records;
+        link.status.left_out(&round.left_out);
+        if round.n_undecodable > 0 {
+            let n_records = round.n_undecodable;
+            tracing::error!(remote_name = link.name, n_records, "Records are unreadable.");
+            link.status.undecodable(n_records);
+        }
+        Some(round)
     }
 
-    /// Put records into a round until it is full or its first one has waited long enough; `false`
-    /// if no more will come.
-    async fn fill(&mut self, builder: &mut RoundBuilder) -> bool {
+    /// Put records into a round until it is full, its first one has waited long enough, or no more
+    /// will come.
+    async fn fill(&mut self, builder: &mut RoundBuilder) {
         let mut deadline = None;
         let mut draining = self.link.draining.clone();
         loop {
             while let Some(item) = self.ahead.pop_front() {
                 if let Err(item) = builder.offer(item) {
                     self.ahead.push_front(item);
-                    return true;
+                    return;
                 }
                 if builder.is_full() {
-                    return true;
+                    return;
                 }
             }
             if !builder.is_empty() && deadline.is_none() {
@@ -219,18 +214,18 @@ impl Gatherer {
                     Ok(Ok(items)) => {
                         self.reading = None;
                         if items.is_empty() {
-                            return false;
+                            return;
                         }
                         self.ahead.extend(items);
                     }
                     // The thread has ended.
-                    Ok(Err(_)) => return false,
-                    Err(_) if deadline.is_some() => return true,
+                    Ok(Err(_)) => return,
+                    Err(_) if deadline.is_some() => return,
                     Err(_) => {}
                 },
                 // The queue is closed then: what there is comes at once.
                 changed = draining.changed(), if is_waiting => if changed.is_err() {
-                    return false;
+                    return;
                 },
             }
         }
@@ -258,7 +253,8 @@ async fn deliver(link: &Arc<Link>, round: Round) -> bool {
         }
     }
     if is_done {
-        link.store.ack(last_sequence);
+        // What is sent next may come again after a kill; this is not to.
+        link.store.ack(last_sequence).await;
         link.status.sending(0, 0);
     }
     is_done

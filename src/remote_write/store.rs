@@ -96,7 +96,7 @@ struct Shared {
 struct Inbox {
     appends: Vec<Append>,
     waiting_bytes: usize,
-    acked: Option<u64>,
+    acked: Option<Acked>,
     read: Option<Read>,
     /// No more appends.
     is_closed: bool,
@@ -108,6 +108,12 @@ struct Inbox {
 struct Append {
     payloads: Vec<Vec<u8>>,
     answer: Answer,
+}
+
+#[derive(Debug)]
+struct Acked {
+    sequence: u64,
+    noted: oneshot::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -171,10 +177,14 @@ impl Store {
         items
     }
 
-    /// All up to here has got its final answer.
-    pub(super) fn ack(&self, sequence: u64) {
-        self.lock().acked = Some(sequence);
+    /// All up to here has got its final answer. Completes once that is noted, so that it does not
+    /// come again after a kill; or could not be.
+    pub(super) async fn ack(&self, sequence: u64) {
+        let (answer, noted) = oneshot::channel();
+        self.lock().acked = Some(Acked { sequence, noted: answer });
         self.shared.wake.notify_one();
+        // A thread that has ended notes nothing.
+        noted.await.ok();
     }
 
     /// Take no more appends.
@@ -238,14 +248,12 @@ impl Worker {
             let work = self.wait(shared);
             let is_ended = work.is_ended;
             self.is_closed = work.is_closed;
+            // First, since sending waits for it, and it does not wait for the disk.
+            if let Some(acked) = work.acked {
+                self.note_acked(acked);
+            }
             if !work.appends.is_empty() {
                 self.commit(work.appends);
-            }
-            if let Some(acked) = work.acked {
-                self.owner.queue.ack(acked);
-                self.is_cursor_soft = true;
-                let noted = self.owner.queue.note_cursor().map_err(|e| describe(&e));
-                self.note_disk(noted);
             }
             if self.is_closed && self.owner.queue.n_pending() > 0 {
                 // Only what is on disk is read, and who reads now is told that there is no more.
@@ -282,6 +290,15 @@ impl Worker {
             is_closed: inbox.is_closed,
             is_ended: inbox.is_ended,
         }
+    }
+
+    fn note_acked(&mut self, Acked { sequence, noted: answer }: Acked) {
+        self.owner.queue.ack(sequence);
+        self.is_cursor_soft = true;
+        let noted = self.owner.queue.note_cursor().map_err(|e| describe(&e));
+        self.note_disk(noted);
+        // Who sends may have gone.
+        answer.send(()).ok();
     }
 
     /// Write all of them, sync once, answer all.
