@@ -71,13 +71,14 @@ bench-proxy: build ## remote write through weir: CPU, memory and waits, written 
 	$(CARGO) bench --bench proxy
 
 .PHONY: kill9
-kill9: setup ## ROUNDS of load, kill -9 and restart of a sender: nothing acknowledged may be lost
-	$(CARGO) run --quiet --release --example kill9 -- $(ROUNDS)
+kill9: setup ## ROUNDS of senders, kill -9 and restart: nothing acknowledged may be lost
+	$(CARGO) build --quiet --release --bin weir --example kill9
+	target/release/examples/kill9 $(ROUNDS)
 
 .PHONY: faults
 faults: setup ## the queue with every call to the disk failing once; kill9 on a disk of 3 MiB (Linux, root)
 	$(CARGO) test --release --test it buffer::
-	$(CARGO) build --quiet --release --example kill9
+	$(CARGO) build --quiet --release --bin weir --example kill9
 	@if unshare -m true 2>/dev/null; then unshare -m sh -ec 'mkdir -p target/full && \
 	  mount -t tmpfs -o size=3m tmpfs target/full && TMPDIR=$$PWD/target/full target/release/examples/kill9 $(ROUNDS)'; \
 	else echo 'skipped: a small disk can be mounted by root only'; fi
