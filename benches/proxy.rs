@@ -5,6 +5,8 @@
 //! snappy of literals alone. One sender, which waits for each answer; the queue is on the disk the
 //! build is on. The table goes to standard output and to `benches/results`.
 //!
+//! vmagent, where `target/servers` has it, gets the same requests in the same run.
+//!
 //! `make bench-proxy`; `WEIR_BENCH_BIN` names another build of weir, `WEIR_BENCH_CASES` a part of
 //! the names of those cases that are wanted.
 #![expect(clippy::print_stdout, reason = "the table is the result")]
@@ -20,6 +22,8 @@ mod push_load;
 mod report;
 #[path = "support/scene.rs"]
 mod scene;
+#[path = "support/vmagent.rs"]
+mod vmagent;
 
 use process::CpuTime;
 use push_load::Load;
@@ -35,6 +39,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
+use vmagent::Vmagent;
 use weir::wire::Version;
 use weir::wire::snappy::DECODED_BYTES_MAX;
 use weir::wire::snappy::Snappy;
@@ -111,10 +116,16 @@ fn main() {
          |---|---:|---:|---:|---:|---|\n",
     );
     println!("{}", table.trim_end());
-    for case in cases().into_iter().filter(|case| case.name.contains(&wanted)) {
-        let row = row(&case);
+    let mut say = |row: &str| {
         println!("{row}");
         writeln!(table, "{row}").expect("a string");
+    };
+    for case in cases().into_iter().filter(|case| case.name.contains(&wanted)) {
+        say(&row(&case));
+    }
+    let others = others().into_iter().filter(|case| case.name.contains(&wanted));
+    for case in others.filter(|_| Vmagent::is_here()) {
+        say(&row(&case));
     }
     let waits = if "waits".contains(&wanted) { waits() } else { String::new() };
     println!("{waits}");
@@ -126,32 +137,65 @@ fn main() {
     }
 }
 
+/// What vmagent can do of it, by the same measure. Its rules are the same, in its own file.
+fn others() -> Vec<Case> {
+    let case = |name, config, snappiness, n_series| Case {
+        name,
+        from: V1,
+        to: V1,
+        config,
+        snappiness,
+        n_series,
+        must: "",
+    };
+    vec![
+        case("vmagent, 1.0 to 1.0", "", Snappiness::Real, FEW),
+        case("vmagent, 1.0 to 1.0, literal snappy", "", Snappiness::Literal, FEW),
+        case("vmagent, 1.0 to 1.0, 3 rules", RULES, Snappiness::Real, FEW),
+        case("vmagent, 1.0 to 1.0, 3 rules, literal snappy", RULES, Snappiness::Literal, FEW),
+        case("vmagent, 1.0 to 1.0, 1 M series", "", Snappiness::Real, MANY),
+    ]
+}
+
+/// A program between the sender and the sink.
+trait Proxy {
+    fn address(&self) -> &str;
+    fn pid(&self) -> u32;
+    /// Wait until its queue is empty.
+    fn wait_until_sent(&self);
+}
+
 /// Measure a case.
 fn row(case: &Case) -> String {
     let mut load = Load::new(case.from, case.snappiness, case.n_series);
     let sink = Sink::start();
-    let weir = Weir::start(case, &sink);
-    let mut sender = Sender::new(&weir.process.address, case.from);
+    let proxy: Box<dyn Proxy> = if case.name.starts_with("vmagent") {
+        Box::new(Vmagent::start(case.config, &sink))
+    } else {
+        Box::new(Weir::start(case, &sink))
+    };
+    let cpu = || CpuTime::of(&proxy.pid().to_string());
+    let mut sender = Sender::new(proxy.address(), case.from);
     let mut body = Vec::new();
     // Each series once: what is new costs more, and is measured nowhere.
     for _ in 0..load.n_requests() {
         load.next(&mut body);
         sender.send(&body);
     }
-    weir.wait_until_sent();
-    let before = weir.cpu();
+    proxy.wait_until_sent();
+    let before = cpu();
     let n_requests = MEASURED / push_load::SERIES;
     for _ in 0..n_requests {
         load.next(&mut body);
         sender.send(&body);
     }
-    weir.wait_until_sent();
+    proxy.wait_until_sent();
     let millions = f64::from(MEASURED) / 1e6;
-    let cpu = weir.cpu().ms_since(&before) / 1e3 / millions;
+    let cpu = cpu().ms_since(&before) / 1e3 / millions;
     assert!(sink.n_requests() > 0 || !case.config.is_empty(), "nothing arrived");
     let plain = plain_snappy(&body);
     let bytes = f64::from(u32::try_from(body.len()).expect("short")) / f64::from(push_load::SERIES);
-    let peak = memory::peak_mib(weir.process.child.id());
+    let peak = memory::peak_mib(proxy.pid());
     let Case { name, must, .. } = case;
     let times = cpu / plain;
     format!("| {name} | {cpu:.3} | {times:.2} | {bytes:.1} | {peak:.0} | {must} |")
@@ -264,12 +308,17 @@ impl Weir {
         let process = Process::start_with(&scene::weir(), dir.path(), &config);
         Self { process, dir }
     }
+}
 
-    fn cpu(&self) -> CpuTime {
-        CpuTime::of(&self.process.child.id().to_string())
+impl Proxy for Weir {
+    fn address(&self) -> &str {
+        &self.process.address
     }
 
-    /// Wait until the queue is empty.
+    fn pid(&self) -> u32 {
+        self.process.child.id()
+    }
+
     fn wait_until_sent(&self) {
         let mut n_empty = 0;
         while n_empty < 2 {
