@@ -6,6 +6,9 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// Memory that is taken for a body at once, as soon as any of it has come.
+const AT_ONCE_BYTES_MAX: u64 = 1 << 20;
+
 /// How much a body may be, and how long it may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -28,8 +31,8 @@ pub enum ReadError<E> {
     NoRoom(E),
 }
 
-/// Read a body. Memory is taken as bytes come, whatever the sender says their number is; `hold` is
-/// told how many came before they are kept.
+/// Read a body. Memory is taken as bytes come, beyond [`AT_ONCE_BYTES_MAX`] whatever the sender says
+/// their number is; `hold` is told how many came before they are kept.
 ///
 /// # Errors
 ///
@@ -59,6 +62,8 @@ where
     B: http_body::Body<Data = Bytes>,
     B::Error: std::fmt::Display,
 {
+    let said = body.size_hint().lower().min(AT_ONCE_BYTES_MAX);
+    let said = usize::try_from(said).unwrap_or_default();
     let mut body = pin!(body);
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -68,6 +73,9 @@ where
             return Err(ReadError::TooLong);
         }
         hold(data.len()).map_err(ReadError::NoRoom)?;
+        if bytes.is_empty() {
+            bytes.reserve(said.max(data.len()));
+        }
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
