@@ -174,24 +174,28 @@ impl Head {
     }
 }
 
-/// Write a record. The payload is shorter than 4 GiB.
+/// Write a record, whose payload may come in parts. It is shorter than 4 GiB.
 pub(super) fn put_record(
     out: &mut Vec<u8>,
     salt: u64,
     (sequence, time_ms, kind): (u64, i64, u32),
-    payload: &[u8],
+    payload: &[&[u8]],
 ) {
     let at = out.len();
-    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    let length: usize = payload.iter().map(|part| part.len()).sum();
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    let payload_crc = payload.iter().fold(0, |crc, part| crc32c_append(crc, part));
     out.extend_from_slice(&RECORD_MAGIC);
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(&sequence.to_le_bytes());
     out.extend_from_slice(&time_ms.to_le_bytes());
     out.extend_from_slice(&kind.to_le_bytes());
-    out.extend_from_slice(&crc32c(payload).to_le_bytes());
+    out.extend_from_slice(&payload_crc.to_le_bytes());
     let crc = head_crc(salt, out.get(at..).unwrap_or_default());
     out.extend_from_slice(&crc.to_le_bytes());
-    out.extend_from_slice(payload);
+    for part in payload {
+        out.extend_from_slice(part);
+    }
 }
 
 /// The name of a segment.

@@ -17,6 +17,8 @@ use super::whole::{start_of, write_all};
 const READ_TRIES: u32 = 3;
 /// Numbers kept free for a segment that cannot be read at all: more than it can hold.
 const DOUBTFUL_NUMBERS: u64 = 1 << 32;
+/// Memory that is kept for the records of the next sync.
+const KEPT_BYTES_MAX: usize = 4 << 20;
 /// Where the records of a segment begin.
 const RECORDS_AT: u64 = 2 * HEADER_BYTES as u64;
 
@@ -235,11 +237,22 @@ impl<D: Dir> Queue<D> {
     ///
     /// When there is no room, or never could be.
     pub fn append(&mut self, kind: u32, payload: &[u8], now_ms: i64) -> Result<u64, AppendError> {
+        self.append_parts(kind, &[payload], now_ms)
+    }
+
+    /// As [`Queue::append`], of a payload that lies in several places.
+    pub fn append_parts(
+        &mut self,
+        kind: u32,
+        payload: &[&[u8]],
+        now_ms: i64,
+    ) -> Result<u64, AppendError> {
         let max = self.config.record_bytes_max;
-        if payload.len() > max {
-            return Err(AppendError::TooLong { n_bytes: payload.len(), max });
+        let n_bytes = payload.iter().map(|part| part.len()).sum();
+        if n_bytes > max {
+            return Err(AppendError::TooLong { n_bytes, max });
         }
-        self.make_room((HEAD_BYTES + payload.len()) as u64)?;
+        self.make_room((HEAD_BYTES + n_bytes) as u64)?;
         let sequence = self.next_sequence;
         self.next_sequence = sequence.saturating_add(1);
         if self.pending.n_records == 0 {
@@ -401,7 +414,13 @@ impl<D: Dir> Queue<D> {
             active.last_time_ms = active.last_time_ms.max(pending.last_time_ms);
             active.n_bytes = n_bytes;
         }
+        let start = n_bytes.saturating_sub(pending.bytes.len() as u64);
+        let is_read_next = self.place.segment == number && self.place.at == start;
+        if is_read_next && self.reader.as_ref().is_some_and(|(open, _)| *open == number) {
+            self.window.hold(start, &mut pending.bytes);
+        }
         pending.bytes.clear();
+        pending.bytes.shrink_to(KEPT_BYTES_MAX);
         pending.n_records = 0;
         self.stats.n_syncs += 1;
     }

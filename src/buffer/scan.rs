@@ -26,6 +26,13 @@ impl Window {
         self.start = 0;
     }
 
+    /// Hold what was just written at `start`, so that it need not be read from the file. What was
+    /// held is swapped for it.
+    pub(super) fn hold(&mut self, start: u64, bytes: &mut Vec<u8>) {
+        std::mem::swap(&mut self.bytes, bytes);
+        self.start = start;
+    }
+
     /// `n_bytes` of the file from `at`, which lie below `end`; less where the file is shorter.
     pub(super) fn view(
         &mut self,

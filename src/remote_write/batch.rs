@@ -1,6 +1,7 @@
 //! What a record of a queue holds: one message as it is sent, and what is in it.
 
 use crate::wire::Version;
+use bytes::Bytes;
 
 /// The `kind` of the queue's records that hold a batch.
 pub(super) const KIND: u32 = 1;
@@ -50,37 +51,45 @@ pub struct Batch {
     /// What it holds.
     pub counts: Counts,
     /// The message, compressed with snappy.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// To which URL of the destination it goes.
     pub queue: usize,
 }
 
 impl Batch {
     /// A body that came in, untouched.
-    pub fn whole(version: Version, counts: Counts, body: Vec<u8>) -> Self {
+    pub fn whole(version: Version, counts: Counts, body: Bytes) -> Self {
         Self { version, counts, body, queue: 0 }
     }
 
-    /// The payload of a record.
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(HEAD_BYTES + self.body.len());
+    /// What stands before the body in the payload of a record.
+    pub(super) fn head(&self) -> [u8; HEAD_BYTES] {
         let version = match self.version {
             Version::V1 => 1,
             Version::V2 => 2,
         };
-        out.extend_from_slice(&[FORMAT, version, 0, 0]);
+        let mut head = [0; HEAD_BYTES];
+        let mut rest = &mut head[..];
+        let mut put = |bytes: &[u8]| {
+            if let Some((place, after)) =
+                std::mem::take(&mut rest).split_at_mut_checked(bytes.len())
+            {
+                place.copy_from_slice(bytes);
+                rest = after;
+            }
+        };
+        put(&[FORMAT, version, 0, 0]);
         let Counts { n_series, n_samples, n_histograms, n_exemplars, n_metadata, newest_ms } =
             self.counts;
         for n in [n_series, n_samples, n_histograms, n_exemplars, n_metadata] {
-            out.extend_from_slice(&n.to_le_bytes());
+            put(&n.to_le_bytes());
         }
-        out.extend_from_slice(&newest_ms.to_le_bytes());
-        out.extend_from_slice(&self.body);
-        out
+        put(&newest_ms.to_le_bytes());
+        head
     }
 
     /// Read a payload; nothing if it is none of this format.
-    pub(super) fn decode(mut payload: Vec<u8>) -> Option<Self> {
+    pub(super) fn decode(payload: Vec<u8>) -> Option<Self> {
         let (head, _) = payload.split_first_chunk::<HEAD_BYTES>()?;
         let [FORMAT, version, ..] = *head else { return None };
         let version = match version {
@@ -99,8 +108,8 @@ impl Batch {
         let newest_ms = i64::from_le_bytes(*rest.first_chunk()?);
         let counts =
             Counts { n_series, n_samples, n_histograms, n_exemplars, n_metadata, newest_ms };
-        payload.drain(..HEAD_BYTES);
-        Some(Self { version, counts, body: payload, queue: 0 })
+        let body = Bytes::from(payload).slice(HEAD_BYTES..);
+        Some(Self { version, counts, body, queue: 0 })
     }
 }
 
@@ -119,15 +128,15 @@ mod tests {
                 n_metadata: u32::MAX,
                 newest_ms: -6,
             };
-            let batch = Batch::whole(version, counts, b"body".to_vec());
-            let payload = batch.encode();
+            let batch = Batch::whole(version, counts, Bytes::from_static(b"body"));
+            let payload = [&batch.head()[..], &batch.body].concat();
             assert_eq!(Batch::decode(payload.clone()), Some(batch));
             for n_bytes in 0..HEAD_BYTES {
                 assert_eq!(Batch::decode(payload[..n_bytes].to_vec()), None);
             }
         }
-        let mut other = Batch::whole(Version::V1, Counts::default(), Vec::new()).encode();
+        let mut other = Batch::whole(Version::V1, Counts::default(), Bytes::new()).head();
         other[0] = 2;
-        assert_eq!(Batch::decode(other), None);
+        assert_eq!(Batch::decode(other.to_vec()), None);
     }
 }

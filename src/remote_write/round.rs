@@ -234,7 +234,7 @@ impl RoundBuilder {
 
 impl From<Batch> for Outgoing {
     fn from(batch: Batch) -> Self {
-        Self { version: batch.version, counts: batch.counts, body: batch.body.into() }
+        Self { version: batch.version, counts: batch.counts, body: batch.body }
     }
 }
 

@@ -16,6 +16,7 @@ use super::shards::Interval;
 use super::shards::Load;
 use super::status::Status;
 use super::store::Item;
+use super::store::Noting;
 use super::store::Store;
 use crate::wire::Version;
 use std::collections::VecDeque;
@@ -122,13 +123,19 @@ impl Sender {
     pub(super) async fn run(mut self) {
         self.link.status.shards_are(self.gatherer.n_shards, 1.0);
         let mut next = self.gatherer.gather().await;
+        let mut delivered: Option<Noting> = None;
         while let Some(round) = next {
+            // What is sent next may come again after a kill; what was delivered is not to.
+            if let Some(noting) = delivered.take() {
+                self.link.store.noted(noting).await;
+            }
             // The next round is made while this one is on its way.
-            let (is_done, gathered) =
+            let (noting, gathered) =
                 tokio::join!(deliver(&self.link, round), self.gatherer.gather());
-            if !is_done {
+            if noting.is_none() {
                 return;
             }
+            delivered = noting;
             self.reshard();
             next = gathered;
         }
@@ -232,8 +239,8 @@ impl Gatherer {
     }
 }
 
-/// Make the requests of a round; `true` when all have a final answer.
-async fn deliver(link: &Arc<Link>, round: Round) -> bool {
+/// Make the requests of a round; what is to be noted when all have a final answer.
+async fn deliver(link: &Arc<Link>, round: Round) -> Option<Noting> {
     let Round { mut requests, last_sequence, oldest_ms, newest_ms, n_points, .. } = round;
     let span = (oldest_ms, newest_ms);
     link.status.sending(n_points, (link.now_ms)().saturating_sub(oldest_ms).max(0));
@@ -252,12 +259,10 @@ async fn deliver(link: &Arc<Link>, round: Round) -> bool {
             is_done &= joined.unwrap_or(false);
         }
     }
-    if is_done {
-        // What is sent next may come again after a kill; this is not to.
-        link.store.ack(last_sequence).await;
+    is_done.then(|| {
         link.status.sending(0, 0);
-    }
-    is_done
+        link.store.ack(last_sequence)
+    })
 }
 
 /// Send a request, and what becomes of it, until all has a final answer. `span` says when the oldest

@@ -22,6 +22,7 @@ use std::sync::PoisonError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::Instant;
 
 /// Bytes that may wait in memory for the disk; what comes then is refused.
@@ -106,9 +107,13 @@ struct Inbox {
 
 #[derive(Debug)]
 struct Append {
-    payloads: Vec<Vec<u8>>,
+    batches: Vec<Batch>,
     answer: Answer,
 }
+
+/// What was acknowledged is about to be noted.
+#[derive(Debug)]
+pub(super) struct Noting(oneshot::Receiver<()>);
 
 #[derive(Debug)]
 struct Acked {
@@ -145,9 +150,7 @@ impl Store {
 
     /// Append batches; completes when they are durable, or taken if that is enough.
     pub(super) async fn append(&self, batches: Vec<Batch>) -> Result<(), AppendError> {
-        let payloads: Vec<_> = batches.iter().map(Batch::encode).collect();
-        drop(batches);
-        let n_bytes: usize = payloads.iter().map(Vec::len).sum();
+        let n_bytes: usize = batches.iter().map(|batch| batch.body.len()).sum();
         let (answer, answered) = oneshot::channel();
         {
             let mut inbox = self.lock();
@@ -158,7 +161,7 @@ impl Store {
                 return Err(self.full());
             }
             inbox.waiting_bytes += n_bytes;
-            inbox.appends.push(Append { payloads, answer });
+            inbox.appends.push(Append { batches, answer });
         }
         self.shared.wake.notify_one();
         answered.await.unwrap_or(Err(AppendError::Closed))
@@ -177,14 +180,22 @@ impl Store {
         items
     }
 
-    /// All up to here has got its final answer. Completes once that is noted, so that it does not
-    /// come again after a kill; or could not be.
-    pub(super) async fn ack(&self, sequence: u64) {
+    /// All up to here has got its final answer. It is noted with what the thread does next, so
+    /// that it need not be woken for it: before a read is served, or when time has passed.
+    pub(super) fn ack(&self, sequence: u64) -> Noting {
         let (answer, noted) = oneshot::channel();
         self.lock().acked = Some(Acked { sequence, noted: answer });
-        self.shared.wake.notify_one();
-        // A thread that has ended notes nothing.
-        noted.await.ok();
+        Noting(noted)
+    }
+
+    /// Completes once what was acknowledged is noted, so that it does not come again after a
+    /// kill; or could not be.
+    pub(super) async fn noted(&self, Noting(mut noted): Noting) {
+        if noted.try_recv() == Err(TryRecvError::Empty) {
+            self.shared.wake.notify_one();
+            // A thread that has ended notes nothing.
+            noted.await.ok();
+        }
     }
 
     /// Take no more appends.
@@ -316,8 +327,8 @@ impl Worker {
             }
         }
         let mut answers = Vec::with_capacity(appends.len());
-        for Append { payloads, answer } in appends {
-            match self.put(&payloads, now_ms) {
+        for Append { batches, answer } in appends {
+            match self.put(&batches, now_ms) {
                 Ok(()) => answers.push(answer),
                 // Who asked may have gone.
                 Err(error) => drop(answer.send(Err(error))),
@@ -334,10 +345,10 @@ impl Worker {
         }
     }
 
-    fn put(&mut self, payloads: &[Vec<u8>], now_ms: i64) -> Result<(), AppendError> {
+    fn put(&mut self, batches: &[Batch], now_ms: i64) -> Result<(), AppendError> {
         let queue = &mut self.owner.queue;
-        for payload in payloads {
-            match queue.append(KIND, payload, now_ms) {
+        for batch in batches {
+            match queue.append_parts(KIND, &[&batch.head(), &batch.body], now_ms) {
                 Ok(_) => {}
                 Err(BufferError::TooLong { n_bytes, max }) => {
                     return Err(AppendError::TooLong { n_bytes, max });

@@ -278,7 +278,7 @@ impl Writer {
         // It fails for messages of 4 GiB, which are far above every limit.
         if self.snappy.compress(&part.body, &mut body).is_ok() {
             let (version, counts) = (self.shape.version, part.counts);
-            self.done.push(Batch { version, counts, body, queue });
+            self.done.push(Batch { version, counts, body: body.into(), queue });
         }
         part.body.clear();
         part.counts = Counts::default();

@@ -110,7 +110,7 @@ async fn a_body_taken_whole_is_sent_as_it_came() {
     assert!(!destination.takes_whole(Version::V1, &Counts { n_exemplars: 1, ..counts }));
     assert!(!destination.takes_whole(Version::V1, &Counts { n_histograms: 1, ..counts }));
     assert!(!destination.takes_whole(Version::V1, &Counts { n_samples: 2001, ..counts }));
-    destination.append(vec![Batch::whole(Version::V1, counts, body.clone())]).await.unwrap();
+    destination.append(vec![Batch::whole(Version::V1, counts, body.clone().into())]).await.unwrap();
     receiver.wait_for(1);
     assert_eq!(receiver.got()[0].body, body);
 }

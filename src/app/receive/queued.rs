@@ -76,7 +76,7 @@ impl Destination for Queued {
     }
 
     fn whole(&self, version: Version, counts: &Counts, body: Bytes) -> Vec<Batch> {
-        vec![Batch::whole(version, counts_of(counts), body.into())]
+        vec![Batch::whole(version, counts_of(counts), body)]
     }
 
     async fn append(&self, batches: Vec<Batch>) -> Result<(), AppendError> {
