@@ -77,7 +77,7 @@ async fn run(version: Version, n_shards: usize, body: &[u8]) -> Run {
     };
     let all = Destinations::start(vec![settings], surroundings).await.expect("it starts");
     let counts = Counts { n_series: SERIES, n_samples: SERIES, ..Counts::default() };
-    let batch = Batch::whole(version, counts, body.to_vec());
+    let batch = Batch::whole(version, counts, body.to_vec().into());
     assert!(all.list()[0].takes_whole(version, &counts), "it goes through as it is");
     let began = cpu_of_process().saturating_sub(destination.cpu());
     let mut senders = tokio::task::JoinSet::new();

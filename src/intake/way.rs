@@ -112,17 +112,14 @@ impl Way {
         };
         self.count(accepted);
         let Some(rewrite) = rewrite else { return writer.push(series) };
+        if let Some(canonical) = canonical {
+            self.spelled.clear();
+            spell(&mut self.spelled, rewrite, canonical);
+            return writer.push(&series.with_spelled_labels(&self.spelled));
+        }
         let mut new = Pairs::default();
         rewritten(rewrite, &series.labels(), &mut new);
-        let labels = Labels::of_pairs(new.all());
-        match canonical {
-            Some(canonical) => {
-                self.spelled.clear();
-                spell(&mut self.spelled, rewrite, canonical);
-                writer.push(&series.with_spelled_labels(labels, &self.spelled));
-            }
-            None => writer.push(&series.with_labels(labels)),
-        }
+        writer.push(&series.with_labels(Labels::of_pairs(new.all())));
     }
 }
 
@@ -135,7 +132,7 @@ pub(super) struct Pairs<'a> {
 }
 
 /// Labels that are few.
-const PAIRS_FEW: usize = 32;
+const PAIRS_FEW: usize = 16;
 
 impl<'a> Pairs<'a> {
     #[inline]

@@ -27,7 +27,7 @@ enum Repr<'a> {
         symbols: Symbols<'a>,
         refs: &'a [u32],
     },
-    /// In the message of an exemplar, which is valid.
+    /// In a message of exemplars or series, which is valid.
     Message {
         message: Cursor<'a>,
         symbols: Option<Symbols<'a>>,
@@ -83,6 +83,11 @@ impl<'a> Labels<'a> {
 
     pub(super) fn of_refs(symbols: Symbols<'a>, refs: &'a [u32]) -> Self {
         Self(Repr::Refs { symbols, refs })
+    }
+
+    /// Labels as 1.0 writes them, one behind the other ([`super::put_label_v1`]).
+    pub fn of_spelled(spelled: &'a [u8]) -> Self {
+        Self::of_message(Cursor::new(spelled, Span::new(0, spelled.len())), None)
     }
 
     /// The labels in the message of an exemplar: by reference if there are symbols.
@@ -246,7 +251,7 @@ impl<'a> Iterator for LabelsIter<'a> {
     }
 }
 
-/// The next label among the fields of an exemplar of 1.0, which is valid.
+/// The next label among the fields of a message of 1.0, which is valid.
 fn next_label<'a>(message: &mut Cursor<'a>) -> Option<(&'a [u8], &'a [u8])> {
     while !message.is_at_end() {
         let found = message.key("").ok()?;

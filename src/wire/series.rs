@@ -106,13 +106,13 @@ impl<'a> Series<'a> {
         Self { labels, ..self.changed() }
     }
 
-    /// The same values under other labels, which are given once more as 1.0 writes them
+    /// The same values under other labels, which are given as 1.0 writes them
     /// ([`super::put_label_v1`]). A series of 1.0 whose labels were in front is then written
-    /// without looking at its values again.
+    /// without looking at any of it again.
     #[must_use]
-    pub fn with_spelled_labels(self, labels: Labels<'a>, spelled: &'a [u8]) -> Self {
+    pub fn with_spelled_labels(self, spelled: &'a [u8]) -> Self {
         let spelled_v1 = self.canonical_v1().map(|(_, rest)| (spelled, rest));
-        Self { spelled_v1, ..self.with_labels(labels) }
+        Self { spelled_v1, ..self.with_labels(Labels::of_spelled(spelled)) }
     }
 
     /// The same series with these samples.
