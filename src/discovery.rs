@@ -150,6 +150,17 @@ impl Discovery {
         &self.plan
     }
 
+    /// The targets, where all of them are named one by one: there is nothing to be found out then.
+    pub fn fixed_targets(&self) -> Option<Found> {
+        let mut found = Found::default();
+        for source in &self.plan.sources {
+            let Source::Fixed(target) = source else { return None };
+            found.targets.push(self.fixed(target));
+        }
+        found.settle();
+        Some(found)
+    }
+
     /// The targets there are now.
     ///
     /// Each lookup and each fetch has a time limit of its own; a caller in a hurry drops this.

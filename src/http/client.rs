@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -109,7 +110,7 @@ impl Client {
 
     async fn get_now(&self, url: &Url, ask: &Ask<'_>) -> Result<Response<ClientBody>, FetchError> {
         let nothing = HeaderMap::new();
-        let mut url = url.clone();
+        let mut url = Cow::Borrowed(url);
         let mut ask = ask.clone();
         for _ in 0..=REDIRECTS_MAX {
             let response = self.once(&url, &ask, None).await?;
@@ -121,7 +122,7 @@ impl Client {
             if !next.is_same_origin(&url) {
                 ask = Ask { private: &nothing, address: None, ..ask };
             }
-            url = next;
+            url = Cow::Owned(next);
         }
         Err(FetchError::TooManyRedirects)
     }
@@ -221,8 +222,8 @@ fn build_request(
     let mut request = request.body(Full::new(body.unwrap_or_default())).map_err(invalid)?;
     let all = request.headers_mut();
     all.insert(HOST, value(&url.authority())?);
-    all.extend(ask.headers.clone());
-    all.extend(ask.private.clone());
+    put_all(all, ask.headers);
+    put_all(all, ask.private);
     all.insert(
         ACCEPT_ENCODING,
         HeaderValue::from_static(if is_gzip { "gzip" } else { "identity" }),
@@ -234,6 +235,19 @@ fn build_request(
         all.insert(PROXY_AUTHORIZATION, value(authorization)?);
     }
     Ok(request)
+}
+
+/// Put headers in the place of those of the same names.
+fn put_all(all: &mut HeaderMap, more: &HeaderMap) {
+    for name in more.keys() {
+        let mut values = more.get_all(name).iter();
+        if let Some(first) = values.next() {
+            all.insert(name, first.clone());
+        }
+        for value in values {
+            all.append(name, value.clone());
+        }
+    }
 }
 
 /// Where a redirect leads; `None` if the answer is none.

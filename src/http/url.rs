@@ -57,7 +57,7 @@ pub enum UrlError {
 /// A URL taken apart.
 ///
 /// `Display` and `Debug` leave out user, password and query, as all three may hold secrets.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone, Eq, Hash, PartialEq)]
 pub struct Url {
     scheme: Scheme,
     /// `user:password`, decoded.

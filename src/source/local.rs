@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use std::fmt;
+use std::hash::Hash;
+use std::hash::Hasher;
 use std::sync::Arc;
 
 /// The pieces of one exposition in text 0.0.4, until there are no more.
@@ -43,6 +45,12 @@ impl PartialEq for Local {
 }
 
 impl Eq for Local {}
+
+impl Hash for Local {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
 
 /// Pieces as they come.
 pub struct LocalBody(pub(super) Pieces);

@@ -193,6 +193,22 @@ pub struct Metrics {
     pub receive: ReceiveMetrics,
 }
 
+/// What a target is told from others by, ready to be counted under.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Instance(Labels);
+
+impl Instance {
+    /// The target of this name.
+    pub fn new(name: &str) -> Self {
+        Self(one("instance", name))
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.0.first().map_or("", |(_, name)| name)
+    }
+}
+
 /// A good scrape, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct GoodScrape {
@@ -296,21 +312,20 @@ impl Metrics {
     }
 
     /// Make a target visible before it is scraped.
-    pub fn declare_target(&self, instance: &str) {
-        self.target_up.get_or_create(&one("instance", instance)).set(0);
-        drop(self.scrapes.get_or_create(&one("instance", instance)));
+    pub fn declare_target(&self, Instance(labels): &Instance) {
+        self.target_up.get_or_create(labels).set(0);
+        drop(self.scrapes.get_or_create(labels));
     }
 
     /// Forget a target that is no longer scraped; what was counted for it stays.
-    pub fn forget_target(&self, instance: &str) {
-        let labels = one("instance", instance);
-        self.target_up.remove(&labels);
-        self.target_scrape_duration.remove(&labels);
-        self.target_samples.remove(&labels);
-        self.target_body_bytes.remove(&labels);
-        self.target_wire_bytes.remove(&labels);
-        self.target_last_success.remove(&labels);
-        self.target_resets.remove(&labels);
+    pub fn forget_target(&self, Instance(labels): &Instance) {
+        self.target_up.remove(labels);
+        self.target_scrape_duration.remove(labels);
+        self.target_samples.remove(labels);
+        self.target_body_bytes.remove(labels);
+        self.target_wire_bytes.remove(labels);
+        self.target_last_success.remove(labels);
+        self.target_resets.remove(labels);
     }
 
     /// How many targets there are now, and how many were named beside them once more.
@@ -320,8 +335,8 @@ impl Metrics {
     }
 
     /// Scrapes of a target that found counters reset.
-    pub fn target_resets(&self, instance: &str, n_resets: u64) {
-        self.target_resets.get_or_create(&one("instance", instance)).set(to_f64(n_resets));
+    pub fn target_resets(&self, Instance(labels): &Instance, n_resets: u64) {
+        self.target_resets.get_or_create(labels).set(to_f64(n_resets));
     }
 
     /// Something about targets could not be found out. The reason comes from a closed set.
@@ -335,27 +350,31 @@ impl Metrics {
     }
 
     /// A scrape begins.
-    pub fn scrape_begun(&self, instance: &str) {
-        self.scrapes.get_or_create(&one("instance", instance)).inc();
+    pub fn scrape_begun(&self, Instance(labels): &Instance) {
+        self.scrapes.get_or_create(labels).inc();
     }
 
     /// A scrape succeeded.
-    pub fn scrape_succeeded(&self, instance: &str, took: Duration, scrape: GoodScrape) {
-        let labels = one("instance", instance);
-        self.target_up.get_or_create(&labels).set(1);
-        self.scrape_took(&labels, took);
-        self.target_samples.get_or_create(&labels).set(to_f64(scrape.n_samples));
-        self.target_body_bytes.get_or_create(&labels).set(to_f64(scrape.body_bytes));
-        self.target_wire_bytes.get_or_create(&labels).set(to_f64(scrape.wire_bytes));
-        self.target_last_success.get_or_create(&labels).set(scrape.started_seconds);
+    pub fn scrape_succeeded(
+        &self,
+        Instance(labels): &Instance,
+        took: Duration,
+        scrape: GoodScrape,
+    ) {
+        self.target_up.get_or_create(labels).set(1);
+        self.scrape_took(labels, took);
+        self.target_samples.get_or_create(labels).set(to_f64(scrape.n_samples));
+        self.target_body_bytes.get_or_create(labels).set(to_f64(scrape.body_bytes));
+        self.target_wire_bytes.get_or_create(labels).set(to_f64(scrape.wire_bytes));
+        self.target_last_success.get_or_create(labels).set(scrape.started_seconds);
     }
 
     /// A scrape failed.
-    pub fn scrape_failed(&self, instance: &str, took: Duration, reason: &'static str) {
-        let labels = one("instance", instance);
-        self.target_up.get_or_create(&labels).set(0);
-        self.scrape_took(&labels, took);
-        let labels = vec![("instance", instance.to_owned()), ("reason", reason.to_owned())];
+    pub fn scrape_failed(&self, instance: &Instance, took: Duration, reason: &'static str) {
+        let Instance(labels) = instance;
+        self.target_up.get_or_create(labels).set(0);
+        self.scrape_took(labels, took);
+        let labels = vec![("instance", instance.name().to_owned()), ("reason", reason.to_owned())];
         self.scrape_failures.get_or_create(&labels).inc();
     }
 
@@ -510,14 +529,15 @@ mod tests {
     #[test]
     fn what_is_counted_is_written() {
         let metrics = Metrics::new();
-        metrics.declare_target("h:1");
+        let instance = Instance::new("h:1");
+        metrics.declare_target(&instance);
         metrics.declare_limit("series");
-        metrics.scrape_begun("h:1");
+        metrics.scrape_begun(&instance);
         let took = Duration::from_millis(250);
         let good =
             GoodScrape { n_samples: 7, body_bytes: 100, wire_bytes: 50, started_seconds: 5.0 };
-        metrics.scrape_succeeded("h:1", took, good);
-        metrics.scrape_failed("h:1", took, "timeout");
+        metrics.scrape_succeeded(&instance, took, good);
+        metrics.scrape_failed(&instance, took, "timeout");
         metrics.http_request("/metrics", 502);
         metrics.samples_dropped("requests", 3);
         let text = metrics.encode();

@@ -13,15 +13,15 @@ use std::fmt::Write as _;
 pub(super) fn exposition_of(targets: &[Health]) -> String {
     let mut n_alike: HashMap<&str, usize> = HashMap::new();
     for health in targets {
-        *n_alike.entry(&health.instance).or_default() += 1;
+        *n_alike.entry(health.instance.name()).or_default() += 1;
     }
     let instances: Vec<String> = targets
         .iter()
         .map(|health| {
-            let name = if n_alike[health.instance.as_str()] > 1 {
+            let name = if n_alike[health.instance.name()] > 1 {
                 format!("{}", health.target)
             } else {
-                health.instance.clone()
+                health.instance.name().to_owned()
             };
             let mut escaped = Vec::new();
             write_escaped(&mut escaped, name.as_bytes());
@@ -60,9 +60,9 @@ fn target_json(health: &Health, now_ms: i64) -> Value {
     let labels: serde_json::Map<String, Value> =
         health.labels.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     json!({
-        "upstream": health.upstream,
+        "upstream": *health.upstream,
         "url": health.target.to_string(),
-        "instance": health.instance,
+        "instance": health.instance.name(),
         "labels": labels,
         "health": state(health),
         "last_scrape_seconds_ago": seconds_ago(health, now_ms),

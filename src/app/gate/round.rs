@@ -57,7 +57,7 @@ pub(super) async fn scrape_all(
         let job = Job {
             place,
             upstream: Arc::clone(&upstreams[known.upstream]),
-            target: known.health.target.clone(),
+            target: Arc::clone(&known.health.target),
             opening: engine.open(known.number),
             deadline: deadline.now(),
         };
@@ -109,7 +109,7 @@ fn settle(done: Done, targets: &Targets, engine: &mut Engine) -> Outcome {
 struct Job {
     place: usize,
     upstream: Arc<Upstream>,
-    target: Target,
+    target: Arc<Target>,
     opening: Opening,
     /// As it was when the round began.
     deadline: Instant,

@@ -21,6 +21,7 @@ use crate::source::scrape::Transfer;
 use crate::source::{Refused, ScrapeError, ScrapeErrorKind, Scraper, Target};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::GoodScrape;
+use crate::telemetry::metrics::Instance;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::Arc;
 use std::time::Duration;
@@ -185,7 +186,7 @@ impl Scrapes {
         let GateConfig { clock, random, .. } = config;
         let plan = ScrapePlan::new(config, None);
         for instance in fixed_instances(&plan) {
-            metrics.declare_target(&instance);
+            metrics.declare_target(&Instance::new(&instance));
         }
         Self {
             state: Mutex::new(State::new(plan.engine(random), plan.config.outputs.len())),
@@ -215,7 +216,7 @@ impl Scrapes {
             self.metrics.forget_outputs();
         }
         for instance in fixed_instances(&plan) {
-            self.metrics.declare_target(&instance);
+            self.metrics.declare_target(&Instance::new(&instance));
         }
         self.plan.store(Arc::new(plan));
     }
@@ -330,13 +331,18 @@ impl Scrapes {
             tokio::time::timeout(time, upstream.find()).await.ok()
         };
         let mut finding = tokio::task::JoinSet::new();
+        let mut all: Vec<Arc<[Discovered]>> = vec![Arc::default(); plan.upstreams.len()];
+        let mut problems = Vec::new();
+        let mut n_duplicates = 0;
         for (number, upstream) in plan.upstreams.iter().enumerate() {
+            if let Some((targets, n)) = upstream.fixed() {
+                all[number] = targets;
+                n_duplicates += n;
+                continue;
+            }
             let found = one(Arc::clone(upstream));
             finding.spawn(async move { (number, found.await) });
         }
-        let mut all: Vec<Vec<Discovered>> = vec![Vec::new(); plan.upstreams.len()];
-        let mut problems = Vec::new();
-        let mut n_duplicates = 0;
         while let Some(ended) = finding.join_next().await {
             let Ok((number, found)) = ended else { continue };
             let found = found.unwrap_or_else(|| Found {
@@ -351,7 +357,7 @@ impl Scrapes {
             });
             problems.extend(found.problems);
             n_duplicates += found.n_duplicates;
-            all[number] = found.targets;
+            all[number] = found.targets.into();
         }
         for problem in &problems {
             self.metrics.discovery_problem(problem.reason);
@@ -368,7 +374,7 @@ impl Scrapes {
         self.metrics.discovery_kept(problems.iter().filter_map(|problem| problem.kept).max());
         state.problems = problems;
         let State { engine, targets, .. } = state;
-        targets.meet(&plan.upstreams, all, (engine, &self.metrics), now);
+        targets.meet(&plan.upstreams, &all, (engine, &self.metrics), now);
         let n_targets = targets.all.iter().filter(|known| known.is_found).count();
         self.metrics.targets_found(n_targets, n_duplicates);
     }
@@ -381,7 +387,8 @@ impl Scrapes {
         let health = &mut known.health;
         let was_up = health.is_up.replace(outcome.result.is_ok());
         (health.last_scrape_ms, health.took) = (Some(began_ms), outcome.took);
-        let instance = health.instance.as_str();
+        let labels = Arc::clone(&health.instance);
+        let instance = labels.name();
         match outcome.result {
             Ok((transfer, read)) => {
                 let is_changed = read.n_cold > 0 || read.n_samples != health.n_samples;
@@ -392,7 +399,7 @@ impl Scrapes {
                 health.error = None;
                 tally.add(&read, is_changed);
                 self.metrics.scrape_succeeded(
-                    instance,
+                    &labels,
                     outcome.took,
                     good(began_ms, &read, transfer),
                 );
@@ -412,7 +419,7 @@ impl Scrapes {
             }
             Err(error) => {
                 let reason = error.kind.reason();
-                self.metrics.scrape_failed(instance, outcome.took, reason);
+                self.metrics.scrape_failed(&labels, outcome.took, reason);
                 if let Some(limit) = limit_of(reason) {
                     self.metrics.limit_refusal(limit);
                 }

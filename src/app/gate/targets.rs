@@ -14,6 +14,7 @@ use crate::engine::{Engine, TargetConfig};
 use crate::relabel::Rules;
 use crate::source::{Scraper, Target};
 use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Instance;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +29,11 @@ pub(super) struct Upstream {
     pub(super) config: UpstreamConfig,
     pub(super) scraper: Scraper,
     discovery: Discovery,
+    /// Its targets, if they are always the same, and how many were named more than once.
+    fixed: Option<(Arc<[Discovered]>, usize)>,
     rules: Arc<[Rules]>,
     /// What it is called in messages.
-    name: String,
+    name: Arc<str>,
 }
 
 impl Upstream {
@@ -38,12 +41,19 @@ impl Upstream {
         let discovery = Discovery::new(config.targets.clone(), tools);
         let rules = config.rules.iter().map(|set| set.rules.clone()).collect();
         let names: Vec<String> = config.targets.sources.iter().map(ToString::to_string).collect();
-        Self { scraper, discovery, rules, name: names.join(", "), config }
+        let fixed = discovery.fixed_targets().filter(|found| found.problems.is_empty());
+        let fixed = fixed.map(|found| (found.targets.into(), found.n_duplicates));
+        Self { scraper, discovery, fixed, rules, name: names.join(", ").into(), config }
     }
 
     /// Its URL, or what names its targets. Shows no credentials.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its targets, if they are always the same, and how many were named more than once.
+    pub(super) fn fixed(&self) -> Option<(Arc<[Discovered]>, usize)> {
+        self.fixed.clone()
     }
 
     /// Its targets now.
@@ -52,14 +62,14 @@ impl Upstream {
     }
 }
 
-/// What is known about a target.
+/// What is known about a target. Cheap to clone: all of it is after each scrape.
 #[derive(Clone, Debug)]
 pub(super) struct Health {
     /// What upstream it is of.
-    pub(super) upstream: String,
-    pub(super) target: Target,
-    pub(super) instance: String,
-    pub(super) labels: Vec<(String, String)>,
+    pub(super) upstream: Arc<str>,
+    pub(super) target: Arc<Target>,
+    pub(super) instance: Arc<Instance>,
+    pub(super) labels: Arc<[(String, String)]>,
     /// Whether the last scrape succeeded; `None` before the first.
     pub(super) is_up: Option<bool>,
     /// When the last scrape began, by the wall clock.
@@ -102,45 +112,47 @@ impl Targets {
     pub(super) fn meet(
         &mut self,
         upstreams: &[Arc<Upstream>],
-        found: Vec<Vec<Discovered>>,
+        found: &[Arc<[Discovered]>],
         (engine, metrics): (&mut Engine, &Metrics),
         now: Instant,
     ) {
-        let places = self.all.iter().enumerate();
-        let key = |upstream: usize, target: &Target| format!("{upstream} {target:?}");
-        let places: HashMap<String, usize> =
-            places.map(|(at, known)| (key(known.upstream, &known.health.target), at)).collect();
-        self.all.iter_mut().for_each(|known| known.is_found = false);
-        for (upstream, found) in found.into_iter().enumerate() {
-            for discovered in found {
-                let place = places.get(&key(upstream, &discovered.target));
-                let known = place.and_then(|&at| self.all.get_mut(at));
-                if let Some(known) = known.filter(|known| known.health.labels == discovered.labels)
-                {
-                    (known.is_found, known.last_found) = (true, now);
-                } else {
-                    let known = introduce(upstream, &upstreams[upstream], discovered, engine, now);
-                    self.all.push(known);
-                }
+        for (upstream, discovered, place) in self.places_of(found) {
+            let known = place.and_then(|at| self.all.get_mut(at));
+            if let Some(known) = known.filter(|known| *known.health.labels == *discovered.labels) {
+                (known.is_found, known.last_found) = (true, now);
+            } else {
+                let known = introduce(upstream, &upstreams[upstream], discovered, engine, now);
+                self.all.push(known);
             }
         }
-        let instances = self.instances();
-        self.all.retain(|known| {
-            let is_kept = known.is_found || now.duration_since(known.last_found) < KEEP;
-            if !is_kept {
-                engine.forget(known.number);
-            }
-            is_kept
+        self.keep(engine, metrics, |known| {
+            known.is_found || now.duration_since(known.last_found) < KEEP
         });
-        let still = self.instances();
-        for gone in instances.difference(&still) {
-            metrics.forget_target(gone);
-        }
         for known in self.all.iter().filter(|known| known.last_found == now) {
             if known.health.is_up.is_none() {
                 metrics.declare_target(&known.health.instance);
             }
         }
+    }
+
+    /// What was found, by which upstream, and its place if it is known. From here on, none of those
+    /// that are known counts as found.
+    fn places_of<'f>(
+        &mut self,
+        found: &'f [Arc<[Discovered]>],
+    ) -> Vec<(usize, &'f Discovered, Option<usize>)> {
+        self.all.iter_mut().for_each(|known| known.is_found = false);
+        let places = self.all.iter().enumerate();
+        let places: HashMap<(usize, &Target), usize> =
+            places.map(|(at, known)| ((known.upstream, &*known.health.target), at)).collect();
+        let mut all = Vec::with_capacity(self.all.len());
+        for (upstream, found) in found.iter().enumerate() {
+            for discovered in &**found {
+                let place = places.get(&(upstream, &discovered.target)).copied();
+                all.push((upstream, discovered, place));
+            }
+        }
+        all
     }
 
     /// Go over to other upstreams, of which `becomes[n]` is what upstream `n` is now, if it is
@@ -151,16 +163,27 @@ impl Targets {
         engine: &mut Engine,
         metrics: &Metrics,
     ) {
-        let instances = self.instances();
-        self.all.retain_mut(|known| {
-            let Some(upstream) = becomes.get(known.upstream).copied().flatten() else {
+        let of = |known: &Known| becomes.get(known.upstream).copied().flatten();
+        self.keep(engine, metrics, |known| of(known).is_some());
+        for known in &mut self.all {
+            known.upstream = of(known).unwrap_or(known.upstream);
+        }
+    }
+
+    /// Forget all others.
+    fn keep(&mut self, engine: &mut Engine, metrics: &Metrics, is_kept: impl Fn(&Known) -> bool) {
+        if self.all.iter().all(&is_kept) {
+            return;
+        }
+        let before = self.instances();
+        self.all.retain(|known| {
+            let is_kept = is_kept(known);
+            if !is_kept {
                 engine.forget(known.number);
-                return false;
-            };
-            known.upstream = upstream;
-            true
+            }
+            is_kept
         });
-        for gone in instances.difference(&self.instances()) {
+        for gone in before.difference(&self.instances()) {
             metrics.forget_target(gone);
         }
     }
@@ -169,14 +192,14 @@ impl Targets {
     pub(super) fn of(&self, upstream: usize) -> Vec<Discovered> {
         let of_it = self.all.iter().filter(|known| known.is_found && known.upstream == upstream);
         let discovered = of_it.map(|known| Discovered {
-            target: known.health.target.clone(),
-            labels: known.health.labels.clone(),
+            target: (*known.health.target).clone(),
+            labels: known.health.labels.to_vec(),
         });
         discovered.collect()
     }
 
-    fn instances(&self) -> HashSet<String> {
-        self.all.iter().map(|known| known.health.instance.clone()).collect()
+    fn instances(&self) -> HashSet<Arc<Instance>> {
+        self.all.iter().map(|known| Arc::clone(&known.health.instance)).collect()
     }
 
     /// What is known about those that were found this time.
@@ -189,16 +212,17 @@ impl Targets {
 fn introduce(
     number_of_upstream: usize,
     upstream: &Upstream,
-    discovered: Discovered,
+    discovered: &Discovered,
     engine: &mut Engine,
     now: Instant,
 ) -> Known {
     let Discovered { target, labels } = discovered;
-    let config = TargetConfig { rules: Arc::clone(&upstream.rules), labels: labels.clone().into() };
+    let labels: Arc<[_]> = labels.as_slice().into();
+    let config = TargetConfig { rules: Arc::clone(&upstream.rules), labels: Arc::clone(&labels) };
     let health = Health {
-        upstream: upstream.name.clone(),
-        instance: target.instance(),
-        target,
+        upstream: Arc::clone(&upstream.name),
+        instance: Arc::new(Instance::new(&target.instance())),
+        target: Arc::new(target.clone()),
         labels,
         is_up: None,
         last_scrape_ms: None,
