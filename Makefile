@@ -76,11 +76,11 @@ kill9: setup ## ROUNDS of senders, kill -9 and restart: nothing acknowledged may
 	target/release/examples/kill9 $(ROUNDS)
 
 .PHONY: faults
-faults: setup ## the queue with every call to the disk failing once; kill9 on a disk of 3 MiB (Linux, root)
+faults: setup ## the queue with every call to the disk failing once; kill9 on a disk of 1 MiB (Linux, root)
 	$(CARGO) test --release --test it buffer::
 	$(CARGO) build --quiet --release --bin weir --example kill9
 	@if unshare -m true 2>/dev/null; then unshare -m sh -ec 'mkdir -p target/full && \
-	  mount -t tmpfs -o size=3m tmpfs target/full && TMPDIR=$$PWD/target/full target/release/examples/kill9 $(ROUNDS)'; \
+	  mount -t tmpfs -o size=1m tmpfs target/full && TMPDIR=$$PWD/target/full target/release/examples/kill9 $(ROUNDS)'; \
 	else echo 'skipped: a small disk can be mounted by root only'; fi
 
 .PHONY: bench-push

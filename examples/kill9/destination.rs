@@ -85,7 +85,7 @@ impl Destination {
         while silent < SILENCE && system_time_ms() - began < PATIENCE_MS {
             thread::sleep(step);
             let seen = self.shared.seen();
-            let mut acked = requests.iter().filter(|request| request.is_acked);
+            let mut acked = requests.iter().filter(|request| request.is_acked());
             let has_all = acked
                 .all(|request| request.samples().all(|sample| seen.samples.contains_key(&sample)));
             silent =
@@ -100,11 +100,13 @@ impl Destination {
         let mut outcome = Outcome { n_kills, disordered: seen.n_disordered, ..Outcome::default() };
         let mut n_expected = 0;
         for request in requests {
+            let is_acked = request.is_acked();
+            outcome.refused += u64::from(request.is_refused());
             for sample in request.samples() {
                 let n_seen = seen.samples.get(&sample).copied().unwrap_or(0);
-                outcome.acked += u64::from(request.is_acked);
-                outcome.lost += u64::from(request.is_acked && n_seen == 0);
-                outcome.unanswered += u64::from(!request.is_acked && n_seen > 0);
+                outcome.acked += u64::from(is_acked);
+                outcome.lost += u64::from(is_acked && n_seen == 0);
+                outcome.unanswered += u64::from(!is_acked && n_seen > 0);
                 outcome.duplicated += u64::from(n_seen > 1);
                 n_expected += u64::from(n_seen > 0);
             }

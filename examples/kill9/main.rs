@@ -54,7 +54,7 @@ fn main() -> Result<ExitCode, Error> {
     println!(
         "{rounds} rounds, {} kills: {} samples acknowledged, {} lost, {} out of order, \
          {} duplicated (at most {} a kill; one request of each of {SHARDS} shards holds {}), \
-         {} arrived without an answer",
+         {} arrived without an answer; {} requests were refused for the time being",
         total.n_kills,
         total.acked,
         total.lost,
@@ -63,6 +63,7 @@ fn main() -> Result<ExitCode, Error> {
         total.worst,
         SHARDS * SAMPLES_PER_SEND,
         total.unanswered,
+        total.refused,
     );
     let is_good =
         total.lost == 0 && total.disordered == 0 && total.worst <= SHARDS * SAMPLES_PER_SEND;
@@ -73,10 +74,12 @@ fn main() -> Result<ExitCode, Error> {
 struct Outcome {
     n_kills: u64,
     acked: u64,
+    /// Requests that were answered with 429 or 503.
+    refused: u64,
     lost: u64,
     disordered: u64,
     duplicated: u64,
-    /// Of requests that had no answer, or none of 2xx.
+    /// Samples that arrived of requests that had no answer, or none of 2xx.
     unanswered: u64,
     /// The most duplicates for each kill.
     worst: u64,
@@ -86,6 +89,7 @@ impl Outcome {
     fn add(&mut self, other: &Self) {
         self.n_kills += other.n_kills;
         self.acked += other.acked;
+        self.refused += other.refused;
         self.lost += other.lost;
         self.disordered += other.disordered;
         self.duplicated += other.duplicated;

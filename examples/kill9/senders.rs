@@ -42,11 +42,20 @@ const NUMBERS: u64 = 1 << 40;
 pub(crate) struct Request {
     /// The number of its first sample.
     first: u64,
-    /// Whether it was answered with 2xx.
-    pub(crate) is_acked: bool,
+    /// The status of its answer; 0 if there was none.
+    status: u16,
 }
 
 impl Request {
+    pub(crate) fn is_acked(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Whether weir could not take it at the time, as where the disk is full.
+    pub(crate) fn is_refused(&self) -> bool {
+        [429, 503].contains(&self.status)
+    }
+
     /// The numbers of its samples.
     pub(crate) fn samples(&self) -> Range<u64> {
         self.first..self.first + SAMPLES
@@ -121,8 +130,9 @@ impl Sender {
             self.encode(first);
             // What the answer is, if there is any, is all that counts.
             let status = self.send(&mut connection, shared).unwrap_or(0);
-            let is_acked = (200..300).contains(&status);
-            made.push(Request { first, is_acked });
+            let request = Request { first, status };
+            let is_acked = request.is_acked();
+            made.push(request);
             let is_late = i128::from(system_time_ms() - began) > PATIENCE.as_millis().cast_signed();
             if shared.is_ended.load(Ordering::Relaxed) && (is_acked || is_late) {
                 break;
