@@ -5,8 +5,10 @@
 //! once; samples at the time at which the scrape began, unless they have one; `job` and `instance`
 //! on all series, what comes with labels of these names under `exported_job` and
 //! `exported_instance`; `up` and the other series about the scrape; a stale marker where a series
-//! has gone or the scrape has failed, none when weir ends.
+//! has gone or the scrape has failed, none when weir ends. What `_created` says of a counter, a
+//! histogram or a summary is its start timestamp, too, where 2.0 is sent.
 
+use crate::aggregate::family::Suffix;
 use crate::aggregate::layout::Family;
 use crate::aggregate::merge::is_absent;
 use crate::aggregate::series::BoundLabel;
@@ -31,6 +33,7 @@ use crate::wire::Labels;
 use crate::wire::Metadata;
 use crate::wire::Sample;
 use crate::wire::Series;
+use crate::wire::Version;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -147,11 +150,15 @@ impl Outlet {
         self.alive.begin();
         (self.n_added, self.n_kept) = (0, 0);
         if let Some(snapshot) = snapshot {
-            for_each_series(snapshot, |labels, value, timestamp_ms, family| {
+            let has_starts = self.destination.settings().version == Version::V2;
+            for_each_series(snapshot, |labels, visited| {
                 attach(labels, JOB, &self.instance);
-                let sample = sample(value, timestamp_ms.unwrap_or(started_ms));
+                let mut sample = sample(visited.value, visited.timestamp_ms.unwrap_or(started_ms));
+                let began =
+                    visited.created_ms.filter(|began| (1..=sample.timestamp_ms).contains(began));
+                sample.start_timestamp_ms = began.filter(|_| has_starts).unwrap_or(0);
                 // Prometheus does not track series that bring their own time.
-                self.write(labels, sample, Some(family), timestamp_ms.is_none());
+                self.write(labels, sample, Some(visited.family), visited.timestamp_ms.is_none());
             });
         }
         self.end_gone(started_ms);
@@ -229,19 +236,30 @@ fn to_f64(n: usize) -> f64 {
     n as f64
 }
 
-/// Visit the series of a snapshot: labels, value, its own timestamp, its family.
-fn for_each_series(
-    snapshot: &Snapshot,
-    mut visit: impl FnMut(&mut LabelSet, f64, Option<i64>, &Family),
-) {
+/// A series of a snapshot.
+struct Visited<'a> {
+    value: f64,
+    /// Its own, if it has one.
+    timestamp_ms: Option<i64>,
+    /// When it began, if `_created` beside it says so.
+    created_ms: Option<i64>,
+    family: &'a Family,
+}
+
+/// Visit the series of a snapshot, with their labels.
+fn for_each_series(snapshot: &Snapshot, mut visit: impl FnMut(&mut LabelSet, Visited<'_>)) {
+    let value_at = |slot: u32| {
+        let value = snapshot.values.get(slot as usize).copied();
+        value.filter(|value| !is_absent(*value))
+    };
     let mut labels = LabelSet::new();
     for family in &snapshot.families {
         for group in &family.groups {
             let shared = read_labels(&group.labels);
+            let created = group.samples.iter().find(|sample| sample.suffix == Suffix::Created);
+            let created_ms = created.and_then(|sample| value_at(sample.slot)).map(to_ms);
             for sample in &group.samples {
-                let slot = sample.slot as usize;
-                let value = snapshot.values.get(slot).copied().filter(|value| !is_absent(*value));
-                let Some(value) = value else { continue };
+                let Some(value) = value_at(sample.slot) else { continue };
                 labels.clear();
                 let name = [&family.name, sample.suffix.text().as_bytes()].concat();
                 labels.push(b"__name__", &name);
@@ -255,11 +273,19 @@ fn for_each_series(
                     labels.push(sample.bound.label.name().as_bytes(), &text);
                 }
                 labels.sort();
-                let own = snapshot.timestamps.as_ref().and_then(|all| all.get(slot).copied()?);
-                visit(&mut labels, value, own, family);
+                let own = snapshot.timestamps.as_ref();
+                let timestamp_ms = own.and_then(|all| all.get(sample.slot as usize).copied()?);
+                let created_ms = created_ms.filter(|_| sample.suffix != Suffix::Created);
+                visit(&mut labels, Visited { value, timestamp_ms, created_ms, family });
             }
         }
     }
+}
+
+/// Seconds since 1970 as milliseconds.
+#[expect(clippy::cast_possible_truncation, reason = "what is no time becomes none that is used")]
+fn to_ms(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
 }
 
 /// The labels of a group, which are written `name="value",…`.

@@ -3,9 +3,12 @@
 use super::receiver::Got;
 use super::receiver::Receiver;
 use super::start;
+use crate::cli::Process;
 use crate::support::FakeTarget;
 use crate::wire::OwnedSeries;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -74,6 +77,51 @@ async fn what_is_scraped_is_sent_and_ends_with_stale_markers() {
     stop.send(()).unwrap();
     running.await.unwrap();
     all.drain(Duration::from_secs(20)).await;
+}
+
+/// The start timestamps that arrive, by name of the series, of what one scrape brings.
+fn starts(page: &'static str, message: &str) -> BTreeMap<String, i64> {
+    let head = "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n";
+    let target = FakeTarget::start(move |peer| peer.answer("200 OK", head, page));
+    let receiver = Receiver::accepting();
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        "listen_address: 127.0.0.1:0\ndata_dir: {}\nscrape_interval: 200ms\n\
+         upstreams: [{{url: '{}'}}]\nremote_write:\n- url: '{}'\n  protobuf_message: {message}\n\
+         \x20 queue_config: {{batch_send_deadline: 20ms}}\n",
+        dir.path().display(),
+        target.url(),
+        receiver.url()
+    );
+    let file = dir.path().join("weir.yaml");
+    std::fs::write(&file, config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    let _weir = Process::start(command.arg("--config").arg(&file));
+    receiver.wait_until(|got| values(got, "up").len() > 1);
+    let got = receiver.got();
+    let all = got.iter().flat_map(|got| &got.message.series);
+    let of = |series: &OwnedSeries| {
+        let name = String::from_utf8(name(series).to_vec()).unwrap();
+        (name, series.samples[0].start_timestamp_ms)
+    };
+    all.map(of).filter(|(_, start)| *start != 0).collect()
+}
+
+#[test]
+fn what_created_says_is_the_start() {
+    const PAGE: &str = "# TYPE c counter\nc_total{a=\"1\"} 5\nc_created{a=\"1\"} 1600000000.25\n\
+        c_total{a=\"2\"} 5\n# TYPE h histogram\nh_bucket{le=\"+Inf\"} 3\nh_count 3\nh_sum 4\n\
+        h_created 1600000000\n# TYPE never counter\nnever_total 1\nnever_created 0\n\
+        # TYPE later counter\nlater_total 1\nlater_created 9e15\n# TYPE g gauge\ng 1\n# EOF\n";
+    let found = starts(PAGE, "io.prometheus.write.v2.Request");
+    let want = [
+        ("c_total", 1_600_000_000_250),
+        ("h_bucket", 1_600_000_000_000),
+        ("h_count", 1_600_000_000_000),
+        ("h_sum", 1_600_000_000_000),
+    ];
+    assert_eq!(found, want.map(|(name, start)| (name.to_owned(), start)).into());
+    assert_eq!(starts(PAGE, "prometheus.WriteRequest"), BTreeMap::new());
 }
 
 fn check(got: &[Got], instance: &str) {
