@@ -1,5 +1,6 @@
 //! From an append to the destination, through the queue, whatever happens on the way.
 
+mod compliance;
 mod forward;
 pub(crate) mod receiver;
 mod through;
