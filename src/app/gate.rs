@@ -36,6 +36,7 @@ mod source;
 mod targets;
 mod timing;
 
+use crate::app::gate::forward::Forwarding;
 use crate::app::gate::received::Received;
 use crate::app::gate::route::Route;
 use crate::app::gate::scrapes::Scrapes;
@@ -86,6 +87,8 @@ struct Gate {
     is_draining: AtomicBool,
     metrics: Arc<Metrics>,
     destinations: Option<Arc<Destinations>>,
+    /// What is scraped of weir's own accord, and where it goes.
+    forward: ArcSwapOption<Forwarding>,
     /// What is pushed, if it is to be received.
     received: Option<Received>,
     /// What was wrong with the configuration that was last read, if anything was.
@@ -181,7 +184,6 @@ pub async fn run_reloading(
     let Front { web, mut reloaded } = front;
     let Reloads { mut come, ask } = reloads;
     let server = config.server;
-    let forward = config.forward.clone().zip(config.destinations.clone());
     let (now_ms, random) = (config.clock, config.random);
     let saved = Received::saved(&config).await;
     let gate = Arc::new(Gate::new(config, saved.as_deref(), ask, Arc::clone(&web), push));
@@ -211,10 +213,7 @@ pub async fn run_reloading(
         }
     };
     let forwarding = async {
-        if let Some((plan, destinations)) = forward {
-            let scrapes = Arc::clone(&gate.scrapes);
-            forward::run(plan, scrapes, destinations, (now_ms, random)).await;
-        }
+        forward::run(&gate.forward, Arc::clone(&gate.scrapes), (now_ms, random)).await;
         std::future::pending::<Drain>().await
     };
     let expiring = async {
@@ -255,6 +254,12 @@ pub(super) fn record(metrics: &Metrics, event: ConnectionEvent) {
     }
 }
 
+/// What is scraped of weir's own accord, and where it goes.
+fn forwarding(config: &GateConfig, destinations: Option<&Destinations>) -> Option<Arc<Forwarding>> {
+    let (plan, destinations) = config.forward.clone().zip(destinations)?;
+    Some(Arc::new(Forwarding::new(plan, destinations)))
+}
+
 impl Gate {
     fn new(
         config: GateConfig,
@@ -273,6 +278,7 @@ impl Gate {
             metrics.show_remote_write(all.metrics());
         }
         Self {
+            forward: ArcSwapOption::new(forwarding(&config, destinations.as_deref())),
             destinations,
             received: Received::start(&config, saved, &metrics),
             settings: ArcSwap::from_pointee(Settings::of(&config)),
@@ -292,23 +298,41 @@ impl Gate {
         **self.settings.load()
     }
 
+    /// Take over a good configuration; what cannot be had of it, a line each, and then nothing is
+    /// taken over.
+    async fn take_over(&self, config: GateConfig) -> Result<(), Vec<String>> {
+        let subsets = config.outputs.len() - 1;
+        let settings = Arc::new(Settings::of(&config));
+        // First, as it is what may fail; boxed, since it is seldom needed.
+        let before = match &self.destinations {
+            Some(all) => Some(Box::pin(all.reload(config.remote_write.clone())).await),
+            None => None,
+        };
+        let before = before.transpose().map_err(|error| vec![error.to_string()])?;
+        if let Some(received) = &self.received {
+            received.reload(&config, self.destinations.as_ref());
+        }
+        self.forward.store(forwarding(&config, self.destinations.as_deref()));
+        if let Some((all, before)) = self.destinations.as_ref().zip(before) {
+            all.dismiss(&before);
+        }
+        self.scrapes.reload(config).await;
+        self.settings.store(settings);
+        self.reload_errors.store(None);
+        tracing::info!(subsets, "Reloaded the configuration.");
+        Ok(())
+    }
+
     /// Take over a new configuration; if it is bad, go on with the old one and say so.
     async fn reload(&self, reload: Reload) {
         let Reload { outcome, reply } = reload;
+        let outcome = match outcome {
+            Ok(config) => self.take_over(config).await,
+            Err(errors) => Err(errors),
+        };
         self.metrics.reloaded(outcome.is_ok());
         let told = match outcome {
-            Ok(config) => {
-                let subsets = config.outputs.len() - 1;
-                let settings = Arc::new(Settings::of(&config));
-                if let Some(received) = &self.received {
-                    received.reload(&config, self.destinations.as_ref());
-                }
-                self.scrapes.reload(config).await;
-                self.settings.store(settings);
-                self.reload_errors.store(None);
-                tracing::info!(subsets, "Reloaded the configuration.");
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(errors) => {
                 for error in &errors {
                     let error = error.as_str();

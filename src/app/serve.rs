@@ -142,22 +142,20 @@ pub(super) async fn listen(host: Option<&str>, port: u16) -> Result<TcpListener,
     })
 }
 
-/// Open the queues of `remote_write` and begin to send what they hold, if there is any.
+/// Open the queues of `remote_write` and begin to send what they hold; nothing without a place for
+/// queues. There may be none yet: a reload may bring some.
 async fn destinations(
     gate: &GateConfig,
     config: &Config,
 ) -> Result<Option<Arc<Destinations>>, Failure> {
-    let Some(data_dir) = config.data_dir.clone().filter(|_| !config.remote_write.is_empty()) else {
-        return Ok(None);
-    };
+    let Some(data_dir) = config.data_dir.clone() else { return Ok(None) };
     let surroundings = Surroundings {
         data_dir,
         proxies: gate.proxies.clone(),
         now_ms: gate.clock,
         random: gate.random,
     };
-    let settings = config.remote_write.iter().map(|one| one.settings.clone()).collect();
-    let started = Destinations::start(settings, surroundings).await;
+    let started = Destinations::start(gate.remote_write.clone(), surroundings).await;
     started.map(Some).map_err(|e| Failure::new(Exit::Failure, e.to_string()))
 }
 

@@ -266,6 +266,11 @@ impl<D: Dir> Queue<D> {
         Ok(sequence)
     }
 
+    /// Have other bounds from now on.
+    pub fn set_config(&mut self, config: Config) {
+        self.config = config;
+    }
+
     /// Bytes of all segments and of what is in memory only.
     pub fn n_bytes(&self) -> u64 {
         let segments: u64 = self.segments.iter().map(|segment| segment.n_bytes).sum();

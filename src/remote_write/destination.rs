@@ -1,7 +1,8 @@
-//! Destinations: a queue and a sender for each URL of each block.
+//! A destination: a queue and a sender for each of its URLs.
 
 use super::batch::Batch;
 use super::batch::Counts;
+use super::destinations::Surroundings;
 use super::metadata::Book;
 use super::remote::Remote;
 use super::sender::Link;
@@ -12,89 +13,22 @@ use super::spread::Spread;
 use super::status::QueueStatus;
 use super::status::Status;
 use super::store::AppendError;
-use super::store::Owner;
 use super::store::Store;
+use super::store::TakeOver;
 use super::writer::Shape;
 use super::writer::Writer;
-use crate::buffer::OpenError;
-use crate::buffer::Queue;
-use crate::buffer::Recovery;
-use crate::disk::DiskDir;
 use crate::http::Client;
 use crate::http::Url;
 use crate::http::connect::Connector;
-use crate::http::proxy::ProxyRules;
 use crate::http::tls::TlsClient;
 use crate::telemetry::remote_write::RemoteWriteMetrics;
 use crate::wire::Version;
-use siphasher::sip::SipHasher13;
-use std::collections::HashSet;
-use std::hash::Hasher;
-use std::io;
-use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
-use tokio::time::timeout_at;
-
-/// Where queues are, below the data directory.
-const QUEUES: &str = "queues";
-
-/// What destinations need from outside.
-#[derive(Clone, Debug)]
-pub struct Surroundings {
-    /// Where queues are kept.
-    pub data_dir: PathBuf,
-    /// Proxies between here and the destinations.
-    pub proxies: ProxyRules,
-    /// The wall clock, in milliseconds since 1970.
-    pub now_ms: fn() -> i64,
-    /// Words nobody can foresee.
-    pub random: fn() -> u64,
-}
-
-/// Why sending cannot begin.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// Two queues would be the same.
-    #[error("two remote_write blocks are called {name:?}: give each a name of its own")]
-    SameName {
-        /// The name.
-        name: String,
-    },
-    /// The directory cannot be used.
-    #[error("cannot use {path:?} for a queue: {source}")]
-    Directory {
-        /// Which one.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The queue cannot be opened.
-    #[error("cannot open the queue in {path:?}: {source}")]
-    Open {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        source: OpenError,
-    },
-}
-
-/// All destinations.
-#[derive(Debug)]
-pub struct Destinations {
-    list: Vec<Arc<Destination>>,
-    metrics: Arc<RemoteWriteMetrics>,
-    draining: watch::Sender<bool>,
-}
 
 /// One `remote_write` block.
 #[derive(Debug)]
@@ -103,105 +37,19 @@ pub struct Destination {
     settings: Settings,
     spread: Arc<Spread>,
     book: Option<Arc<Mutex<Book>>>,
-    lines: Vec<Line>,
+    pub(super) lines: Vec<Line>,
 }
 
 /// One URL of a destination.
 #[derive(Debug)]
-struct Line {
-    link: Arc<Link>,
+pub(super) struct Line {
+    /// The folder of its queue.
+    pub(super) folder: String,
+    pub(super) link: Arc<Link>,
+    /// Nothing once somebody has taken over what there is to wait for.
     sending: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl Destinations {
-    /// Open the queues and begin to send.
-    ///
-    /// # Errors
-    ///
-    /// A queue cannot be opened, or two have the same name.
-    pub async fn start(
-        settings: Vec<Settings>,
-        surroundings: Surroundings,
-    ) -> Result<Arc<Self>, StartError> {
-        let metrics = Arc::new(RemoteWriteMetrics::new());
-        let (draining, watched) = watch::channel(false);
-        let mut names = HashSet::new();
-        let mut list = Vec::new();
-        for block in settings {
-            let name = block.name.clone().unwrap_or_else(|| name_of(&block));
-            if !names.insert(name.clone()) {
-                return Err(StartError::SameName { name });
-            }
-            list.push((name, block));
-        }
-        let mut opened = Vec::new();
-        for (name, block) in list {
-            let open = Opening {
-                name,
-                surroundings: &surroundings,
-                metrics: &metrics,
-                draining: &watched,
-            };
-            opened.push(Arc::new(open.destination(block).await?));
-        }
-        Ok(Arc::new(Self { list: opened, metrics, draining }))
-    }
-
-    /// Each of them, in the order of their settings.
-    pub fn list(&self) -> &[Arc<Destination>] {
-        &self.list
-    }
-
-    /// What they count.
-    pub fn metrics(&self) -> &Arc<RemoteWriteMetrics> {
-        &self.metrics
-    }
-
-    /// How each queue is doing.
-    pub fn status(&self) -> Vec<QueueStatus> {
-        let lines = self.list.iter().flat_map(|destination| &destination.lines);
-        lines
-            .map(|line| {
-                let link = &line.link;
-                link.status.report(&link.name, &link.remote.url.to_string())
-            })
-            .collect()
-    }
-
-    /// Take no more appends, send what can be sent in time, and make the rest safe. What cannot be
-    /// sent is left for the next start.
-    pub async fn drain(&self, within: Duration) {
-        let deadline = Instant::now() + within;
-        for line in self.list.iter().flat_map(|destination| &destination.lines) {
-            line.link.store.close();
-        }
-        self.draining.send_replace(true);
-        let mut all = JoinSet::new();
-        for line in self.list.iter().flat_map(|destination| &destination.lines) {
-            let sending = line.sending.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let store = Arc::clone(&line.link.store);
-            all.spawn(async move {
-                if let Some(mut sending) = sending
-                    && timeout_at(deadline, &mut sending).await.is_err()
-                {
-                    sending.abort();
-                }
-                store.end().await;
-            });
-        }
-        while all.join_next().await.is_some() {}
-    }
-}
-
-impl Drop for Destinations {
-    fn drop(&mut self) {
-        for line in self.list.iter().flat_map(|destination| &destination.lines) {
-            let sending = line.sending.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(sending) = sending {
-                sending.abort();
-            }
-        }
-    }
+    /// Whether sending is to end after what is under way.
+    is_retired: watch::Sender<bool>,
 }
 
 impl Destination {
@@ -224,6 +72,13 @@ impl Destination {
             && (settings.send_exemplars || counts.n_exemplars == 0)
             && (settings.send_native_histograms || counts.n_histograms == 0)
             && (settings.metadata.send || counts.n_metadata == 0)
+    }
+
+    pub(super) fn status(&self) -> impl Iterator<Item = QueueStatus> {
+        self.lines.iter().map(|line| {
+            let link = &line.link;
+            link.status.report(&link.name, &link.remote.url.to_string())
+        })
     }
 
     /// A writer of batches for it.
@@ -284,6 +139,23 @@ async fn join_all<F: Future<Output = Result<(), AppendError>> + Unpin>(
 }
 
 impl Line {
+    /// Who sends, to be waited for or to be stopped.
+    pub(super) fn take_sending(&self) -> Option<JoinHandle<()>> {
+        self.sending.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Send no more after what is under way; completes then.
+    pub(super) fn retire(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.is_retired.send_replace(true);
+        let sending = self.take_sending();
+        async move {
+            if let Some(sending) = sending {
+                // A sender that panicked has said so.
+                sending.await.ok();
+            }
+        }
+    }
+
     async fn append(&self, batches: Vec<Batch>) -> Result<(), AppendError> {
         if batches.is_empty() {
             return Ok(());
@@ -299,55 +171,57 @@ impl Line {
     }
 }
 
-/// What opening a destination takes.
-struct Opening<'a> {
-    name: String,
-    surroundings: &'a Surroundings,
-    metrics: &'a RemoteWriteMetrics,
-    draining: &'a watch::Receiver<bool>,
+/// What making a destination takes, once its queues are there.
+pub(super) struct Making<'a> {
+    pub(super) name: String,
+    pub(super) surroundings: &'a Surroundings,
+    pub(super) metrics: &'a Arc<RemoteWriteMetrics>,
+    pub(super) draining: &'a watch::Receiver<bool>,
 }
 
-impl Opening<'_> {
-    async fn destination(self, settings: Settings) -> Result<Destination, StartError> {
+/// Where a line has its queue from.
+pub(super) enum Origin<'a> {
+    /// It was just opened.
+    Opened { store: Arc<Store>, status: Arc<Status> },
+    /// A line before has it, which sends until it has ended what is under way.
+    Before(&'a Line),
+}
+
+impl Making<'_> {
+    /// Make it, and begin to send.
+    pub(super) fn destination(
+        self,
+        settings: Settings,
+        origins: Vec<(String, Origin<'_>)>,
+    ) -> Destination {
         let texts: Vec<String> = settings.urls.iter().map(Url::to_string).collect();
         let has_book = settings.metadata.send;
         let book = || Arc::new(Mutex::new(Book::new(settings.metadata.send_interval)));
-        let mut lines = Vec::new();
-        for (url, text) in settings.urls.iter().zip(&texts) {
-            lines.push(self.line(&settings, url, text, has_book.then(book)).await?);
-        }
-        let Self { name, .. } = self;
+        let lines = settings.urls.iter().zip(origins).map(|(url, (folder, origin))| {
+            self.line(&settings, url, has_book.then(book), (folder, origin))
+        });
+        let lines = lines.collect();
         let spread = Arc::new(Spread::new(&texts, &settings.shard_by));
         let book = has_book.then(book);
-        Ok(Destination { name, settings, spread, book, lines })
+        Destination { name: self.name, settings, spread, book, lines }
     }
 
-    async fn line(
+    fn line(
         &self,
         settings: &Settings,
         url: &Url,
-        text: &str,
         book: Option<Arc<Mutex<Book>>>,
-    ) -> Result<Line, StartError> {
-        let folder = match settings.urls.len() {
-            1 => self.name.clone(),
-            _ => format!("{}-{:08x}", self.name, short_hash(text)),
-        };
-        let path = self.surroundings.data_dir.join(QUEUES).join(escape(&folder));
+        (folder, origin): (String, Origin<'_>),
+    ) -> Line {
         let Surroundings { now_ms, random, proxies, .. } = self.surroundings;
-        let (queue, recovery) = open(path.clone(), settings, random()).await?;
-        announce(&self.name, &path, &recovery);
-        let status = Arc::new(Status::new(self.metrics.queue(&self.name, text)));
+        let (store, status) = match &origin {
+            Origin::Opened { store, status } => (Arc::clone(store), Arc::clone(status)),
+            Origin::Before(old) => {
+                let metrics = self.metrics.queue(&self.name, &url.to_string());
+                (Arc::clone(&old.link.store), Arc::new(Status::new(metrics)))
+            }
+        };
         status.plan(&settings.queue);
-        status.queue_is(queue.n_unacked(), queue.n_bytes(), &queue.stats());
-        let store = Store::start(Owner {
-            name: self.name.clone(),
-            queue,
-            durability: settings.queue.durability,
-            status: Arc::clone(&status),
-            now_ms: *now_ms,
-        });
-        let store = store.map_err(|source| StartError::Directory { path, source })?;
         let tls = TlsClient::new(settings.client.tls.clone());
         let client = Client::with_connector(Connector::new(proxies.clone(), tls));
         let client = client.keeping(settings.queue.shards_max);
@@ -358,9 +232,10 @@ impl Opening<'_> {
             time_max: settings.remote_timeout,
             retry_on_http_429: settings.queue.retry_on_http_429,
         };
+        let (is_retired, retired) = watch::channel(false);
         let link = Arc::new(Link {
             name: self.name.clone(),
-            store: Arc::new(store),
+            store,
             remote,
             version: settings.version,
             queue: settings.queue.clone(),
@@ -370,65 +245,30 @@ impl Opening<'_> {
             now_ms: *now_ms,
             random: *random,
             draining: self.draining.clone(),
+            retired,
             is_v1_only: AtomicBool::new(false),
             tally: Tally::default(),
         });
-        let sending = tokio::spawn(Sender::new(Arc::clone(&link)).run());
-        Ok(Line { link, sending: Mutex::new(Some(sending)) })
+        let sender = Sender::new(Arc::clone(&link));
+        let sending = match origin {
+            Origin::Opened { .. } => tokio::spawn(sender.run()),
+            Origin::Before(old) => {
+                let (before, url_before) = (old.retire(), old.link.remote.url.to_string());
+                let (link, metrics) = (Arc::clone(&link), Arc::clone(self.metrics));
+                tokio::spawn(async move {
+                    before.await;
+                    if url_before != link.remote.url.to_string() {
+                        metrics.forget(&link.name, &url_before);
+                    }
+                    link.store.take_over(TakeOver {
+                        config: link.queue.buffer(),
+                        durability: link.queue.durability,
+                        status: Arc::clone(&link.status),
+                    });
+                    sender.run().await;
+                })
+            }
+        };
+        Line { folder, link, sending: Mutex::new(Some(sending)), is_retired }
     }
-}
-
-/// Open a queue, which reads all of it, beside other work.
-async fn open(
-    path: PathBuf,
-    settings: &Settings,
-    salt: u64,
-) -> Result<(Queue<DiskDir>, Recovery), StartError> {
-    let config = settings.queue.buffer();
-    let of_task = path.clone();
-    let opened = tokio::task::spawn_blocking(move || {
-        let path = of_task;
-        let dir = DiskDir::open(&path)
-            .map_err(|source| StartError::Directory { path: path.clone(), source })?;
-        Queue::open(dir, config, salt).map_err(|source| StartError::Open { path, source })
-    });
-    opened.await.unwrap_or_else(|error| {
-        Err(StartError::Directory { path, source: io::Error::other(error) })
-    })
-}
-
-fn announce(name: &str, path: &Path, recovery: &Recovery) {
-    let Recovery { n_records, n_damaged, n_torn_bytes, is_cursor_lost, .. } = *recovery;
-    tracing::info!(
-        remote_name = name,
-        path = %path.display(),
-        n_records,
-        n_damaged,
-        n_torn_bytes,
-        is_cursor_lost,
-        "Opened a queue."
-    );
-}
-
-/// A name for a block without one: the same as long as its URLs are.
-fn name_of(settings: &Settings) -> String {
-    let all: Vec<String> = settings.urls.iter().map(Url::to_string).collect();
-    format!("{:08x}", short_hash(&all.join(" ")))
-}
-
-fn short_hash(text: &str) -> u32 {
-    let mut hasher = SipHasher13::new();
-    hasher.write(text.as_bytes());
-    u32::try_from(hasher.finish() >> 32).unwrap_or(0)
-}
-
-/// A name of a folder that leads nowhere else.
-fn escape(name: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-    let all_plain = name.chars().all(is_plain) && !name.is_empty();
-    if all_plain {
-        return name.to_owned();
-    }
-    let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
-    format!("{plain}-{:08x}", short_hash(name))
 }

@@ -51,6 +51,8 @@ pub(super) struct Link {
     pub(super) random: fn() -> u64,
     /// Whether weir is draining: what fails is left for the next start.
     pub(super) draining: watch::Receiver<bool>,
+    /// Whether sending is to end, since the configuration is another.
+    pub(super) retired: watch::Receiver<bool>,
     /// The destination turned out to know 1.0 only.
     pub(super) is_v1_only: AtomicBool,
     pub(super) tally: Tally,
@@ -119,10 +121,11 @@ impl Sender {
         Self { link, gatherer, load: Load::default(), decided: Instant::now() }
     }
 
-    /// Send until the queue is closed and empty, or weir drains and the destination fails.
+    /// Send until the queue is closed and empty, weir drains and the destination fails, or this is
+    /// retired.
     pub(super) async fn run(mut self) {
         self.link.status.shards_are(self.gatherer.n_shards, 1.0);
-        let mut next = self.gatherer.gather().await;
+        let mut next = self.gatherer.next().await;
         let mut delivered: Option<Noting> = None;
         while let Some(round) = next {
             // What is sent next may come again after a kill; what was delivered is not to.
@@ -131,7 +134,7 @@ impl Sender {
             }
             // The next round is made while this one is on its way.
             let (noting, gathered) =
-                tokio::join!(deliver(&self.link, round), self.gatherer.gather());
+                tokio::join!(deliver(&self.link, round), self.gatherer.next());
             if noting.is_none() {
                 return;
             }
@@ -166,6 +169,16 @@ impl Sender {
 }
 
 impl Gatherer {
+    /// The next round; nothing if there is none, or none is to be sent any more.
+    async fn next(&mut self) -> Option<Round> {
+        let mut retired = self.link.retired.clone();
+        tokio::select! {
+            biased;
+            _ = retired.wait_for(|is_retired| *is_retired) => None,
+            round = self.gather() => round,
+        }
+    }
+
     /// The next round, perhaps without requests; nothing if the queue is closed and empty.
     async fn gather(&mut self) -> Option<Round> {
         let link = Arc::clone(&self.link);
@@ -352,7 +365,7 @@ fn as_v1(link: &Link, request: &Outgoing) -> Option<Outgoing> {
 async fn attempt(link: &Link, request: &Outgoing, (oldest_ms, newest_ms): (i64, i64)) -> End {
     let QueueSettings { min_backoff, max_backoff, sample_age_limit, .. } = link.queue;
     let mut backoff = Backoff::new(min_backoff, max_backoff);
-    let mut draining = link.draining.clone();
+    let (mut draining, mut retired) = (link.draining.clone(), link.retired.clone());
     let mut n_tried = 0_u32;
     loop {
         let now_ms = (link.now_ms)();
@@ -386,6 +399,7 @@ async fn attempt(link: &Link, request: &Outgoing, (oldest_ms, newest_ms): (i64, 
         tokio::select! {
             () = sleep(wait) => {}
             _ = draining.wait_for(|is_draining| *is_draining) => return End::GivenUp,
+            _ = retired.wait_for(|is_retired| *is_retired) => return End::GivenUp,
         }
     }
 }

@@ -66,6 +66,11 @@ impl Status {
         }
     }
 
+    /// Records that wait.
+    pub(super) fn n_records(&self) -> u64 {
+        to_u64(self.metrics.records.get())
+    }
+
     fn told(&self) -> std::sync::MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }

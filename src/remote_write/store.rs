@@ -9,6 +9,7 @@ use super::batch::KIND;
 use super::settings::Durability;
 use super::status::Status;
 use crate::buffer::AppendError as BufferError;
+use crate::buffer::Config;
 use crate::buffer::Queue;
 use crate::buffer::Record;
 use crate::disk::DiskDir;
@@ -99,10 +100,19 @@ struct Inbox {
     waiting_bytes: usize,
     acked: Option<Acked>,
     read: Option<Read>,
+    take_over: Option<TakeOver>,
     /// No more appends.
     is_closed: bool,
     /// The thread is to end.
     is_ended: bool,
+}
+
+/// What a new configuration changes of a queue.
+#[derive(Debug)]
+pub(super) struct TakeOver {
+    pub(super) config: Config,
+    pub(super) durability: Durability,
+    pub(super) status: Arc<Status>,
 }
 
 #[derive(Debug)]
@@ -198,6 +208,15 @@ impl Store {
         }
     }
 
+    /// Go on like this, and read again from what was not acknowledged. Nobody reads at the time.
+    pub(super) fn take_over(&self, take_over: TakeOver) {
+        let mut inbox = self.lock();
+        inbox.read = None;
+        inbox.take_over = Some(take_over);
+        drop(inbox);
+        self.shared.wake.notify_one();
+    }
+
     /// Take no more appends.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
@@ -263,6 +282,12 @@ impl Worker {
             if let Some(acked) = work.acked {
                 self.note_acked(acked);
             }
+            if let Some(TakeOver { config, durability, status }) = work.take_over {
+                self.owner.queue.set_config(config);
+                self.owner.queue.rewind();
+                (self.owner.durability, self.owner.status) = (durability, status);
+                self.reads.clear();
+            }
             if !work.appends.is_empty() {
                 self.commit(work.appends);
             }
@@ -297,6 +322,7 @@ impl Worker {
             appends: std::mem::take(&mut inbox.appends),
             acked: inbox.acked.take(),
             read: inbox.read.take(),
+            take_over: inbox.take_over.take(),
             waiting_bytes: 0,
             is_closed: inbox.is_closed,
             is_ended: inbox.is_ended,

@@ -247,9 +247,25 @@ impl RemoteWriteMetrics {
         out
     }
 
+    /// Show a queue no more. What was dropped stays counted.
+    pub fn forget(&self, remote_name: &str, url: &str) {
+        let labels = labels(remote_name, url);
+        let Families { samples, failed, retried, queue_counters, gauges, durations, .. } =
+            &self.families;
+        for family in samples.iter().chain(failed).chain(retried).chain(queue_counters) {
+            family.remove(&labels);
+        }
+        for family in gauges {
+            family.remove(&labels);
+        }
+        for family in durations {
+            family.remove(&labels);
+        }
+    }
+
     /// The metrics of one queue, all visible from now on.
     pub fn queue(&self, remote_name: &str, url: &str) -> QueueMetrics {
-        let labels = vec![("remote_name", remote_name.to_owned()), ("url", url.to_owned())];
+        let labels = labels(remote_name, url);
         let families = &self.families;
         let counter = |family: &Family<Labels, Counter>| family.get_or_create(&labels).clone();
         let number = |family: &Family<Labels, Number>| family.get_or_create(&labels).clone();
@@ -301,6 +317,10 @@ impl RemoteWriteMetrics {
             labels,
         }
     }
+}
+
+fn labels(remote_name: &str, url: &str) -> Labels {
+    vec![("remote_name", remote_name.to_owned()), ("url", url.to_owned())]
 }
 
 /// Counters of what messages hold.

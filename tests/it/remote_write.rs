@@ -3,6 +3,7 @@
 mod compliance;
 mod forward;
 pub(crate) mod receiver;
+mod reload;
 mod through;
 
 use crate::wire::OwnedMessage;
@@ -393,7 +394,7 @@ async fn one_destination_that_hangs_does_not_hold_up_another() {
     let (bad, good) = (Receiver::start(|_, _| Reply::Hang), Receiver::accepting());
     let all = start(dir.path(), vec![settings(bad.url()), settings(good.url())]).await;
     for value in 0..10_u32 {
-        for destination in all.list() {
+        for destination in all.list().iter() {
             append(destination, &[series("a", f64::from(value))]).await;
         }
     }

@@ -17,6 +17,7 @@ use crate::http::proxy::{ProxyRules, ProxySettings};
 use crate::http::server::ServerLimits;
 use crate::http::settings::ClientSettings;
 use crate::ledger::ReadLimits;
+use crate::remote_write;
 use crate::remote_write::Destinations;
 use crate::source::Target;
 use std::sync::Arc;
@@ -59,9 +60,11 @@ pub struct GateConfig {
     pub clock: Clock,
     /// Words nobody can foresee, for the keys of fingerprints.
     pub random: fn() -> u64,
-    /// Where series are sent to, if anywhere; a reload does not change it.
+    /// Those who send, at the start; a reload has them send to `remote_write`.
     pub destinations: Option<Arc<Destinations>>,
-    /// When weir scrapes of its own accord, to send what it finds; a reload does not change it.
+    /// Where series are sent to.
+    pub remote_write: Vec<remote_write::Settings>,
+    /// When weir scrapes of its own accord, to send what it finds.
     pub forward: Option<ForwardPlan>,
     /// What is pushed, if it is to be received.
     pub receive: Option<ReceivePlan>,
@@ -161,6 +164,7 @@ impl GateConfig {
             clock: clock::system_time_ms,
             random: random_word,
             destinations: None,
+            remote_write: config.remote_write.iter().map(|one| one.settings.clone()).collect(),
             forward: ForwardPlan::of(config),
             receive: ReceivePlan::of(config),
         })

@@ -34,6 +34,7 @@ use crate::wire::Metadata;
 use crate::wire::Sample;
 use crate::wire::Series;
 use crate::wire::Version;
+use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -61,10 +62,10 @@ pub struct ForwardPlan {
 }
 
 impl ForwardPlan {
-    /// What a configuration asks for; nothing without both `scrape_interval` and `remote_write`.
+    /// What a configuration asks for; nothing without `scrape_interval`.
     pub fn of(config: &Config) -> Option<Self> {
         let interval = config.scrape_interval?;
-        if config.remote_write.is_empty() || config.upstreams.is_empty() {
+        if config.upstreams.is_empty() {
             return None;
         }
         let instance = match &config.upstreams[..] {
@@ -83,36 +84,67 @@ impl ForwardPlan {
     }
 }
 
-/// Scrape and append, for ever.
-pub(super) async fn run(
+/// A plan, and where it sends to: as many destinations as it has rules.
+#[derive(Debug)]
+pub(super) struct Forwarding {
     plan: ForwardPlan,
+    destinations: Arc<Vec<Arc<Destination>>>,
+}
+
+impl Forwarding {
+    /// A plan for these destinations.
+    pub(super) fn new(plan: ForwardPlan, destinations: &Destinations) -> Self {
+        Self { plan, destinations: destinations.list() }
+    }
+
+    /// An outlet for each destination; those of before have what they know.
+    fn outlets(&self, mut before: Vec<Outlet>) -> Vec<Outlet> {
+        let all = self.destinations.iter().zip(&self.plan.rules);
+        let make = |(destination, rules): (&Arc<Destination>, &Rules)| {
+            let mut outlet = Outlet::new(destination, rules, &self.plan.instance);
+            let is_same = |old: &Outlet| old.destination.name() == destination.name();
+            if let Some(at) = before.iter().position(is_same) {
+                // What a rule drops from now on is ended by a stale marker, too.
+                outlet.alive = before.swap_remove(at).alive;
+            }
+            outlet
+        };
+        all.map(make).collect()
+    }
+}
+
+/// Scrape and append, for ever: what `current` says at the time, at the interval it had first.
+pub(super) async fn run(
+    current: &ArcSwapOption<Forwarding>,
     scrapes: Arc<Scrapes>,
-    destinations: Arc<Destinations>,
     (now_ms, random): (Clock, Random),
 ) {
-    let mut outlets: Vec<_> = destinations
-        .list()
-        .iter()
-        .zip(&plan.rules)
-        .map(|(destination, rules)| Outlet::new(destination, rules, &plan.instance))
-        .collect();
-    let interval_ms = u64::try_from(plan.interval.as_millis()).unwrap_or(u64::MAX).max(1);
+    let Some(mut forwarding) = current.load_full() else { return };
+    let ForwardPlan { interval, time_max, .. } = forwarding.plan;
+    let mut outlets = forwarding.outlets(Vec::new());
+    let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
     sleep(Duration::from_millis(random() % interval_ms)).await;
     let mut next = Instant::now();
     loop {
-        let (began, started_ms) = (Instant::now(), now_ms());
-        let outcome = scrapes.scrape(began + plan.time_max).await;
-        let snapshot = outcome.as_ref().ok().and_then(|scraped| scraped.main());
-        let took = began.elapsed().as_secs_f64();
-        for outlet in &mut outlets {
-            outlet.take(snapshot.as_deref(), started_ms, took);
-            outlet.send().await;
+        if let Some(new) = current.load_full().filter(|new| !Arc::ptr_eq(new, &forwarding)) {
+            outlets = new.outlets(outlets);
+            forwarding = new;
         }
-        drop(snapshot);
+        // A reload may bring somebody to send to.
+        if !outlets.is_empty() {
+            let (began, started_ms) = (Instant::now(), now_ms());
+            let outcome = scrapes.scrape(began + time_max).await;
+            let snapshot = outcome.as_ref().ok().and_then(|scraped| scraped.main());
+            let took = began.elapsed().as_secs_f64();
+            for outlet in &mut outlets {
+                outlet.take(snapshot.as_deref(), started_ms, took);
+                outlet.send().await;
+            }
+        }
         // A scrape that took longer than the interval leaves out those it has missed.
         let now = Instant::now();
         while next <= now {
-            next += plan.interval;
+            next += interval;
         }
         sleep(next - now).await;
     }

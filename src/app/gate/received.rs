@@ -79,12 +79,10 @@ impl ReceivePlan {
         wrong.map(|(_, line)| line.to_owned()).collect()
     }
 
-    /// The same for a receiver. Destinations stay as they were at the start; their rules are those
-    /// of the block at the same place.
+    /// The same for a receiver. The rules of a destination are those of the block at its place.
     fn receiver(&self, of: &Surroundings<'_>) -> ReceiverConfig<Queued> {
-        let of_blocks =
-            self.of_destinations.iter().cloned().chain(std::iter::repeat(Rules::default()));
-        let all = of.destinations.list().iter().zip(of_blocks);
+        let list = of.destinations.list();
+        let all = list.iter().zip(self.of_destinations.iter().cloned());
         ReceiverConfig {
             settings: self.settings.clone(),
             destinations: all

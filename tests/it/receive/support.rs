@@ -216,13 +216,7 @@ impl TestReceiver {
 
     /// Send bytes, and read the answer to its end.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Reply {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // A server that has answered need not read the rest.
-        stream.write_all(bytes).ok();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).ok();
-        Reply::parse(&answer)
+        exchange(TcpStream::connect(self.address).unwrap(), bytes)
     }
 
     /// A value among the metrics, as it is written.
@@ -247,6 +241,43 @@ pub(crate) fn config(
         clock: || NOW_MS,
         random: weir::app::options::random_word,
     }
+}
+
+/// Send bytes, and read the answer to its end.
+fn exchange(mut stream: TcpStream, bytes: &[u8]) -> Reply {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    // A server that has answered need not read the rest.
+    stream.write_all(bytes).ok();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok();
+    Reply::parse(&answer)
+}
+
+/// Send series to a weir of its own process, with more headers.
+pub(crate) fn push(
+    address: SocketAddr,
+    version: Version,
+    series: &[OwnedSeries],
+    headers: &str,
+) -> Reply {
+    let stream = TcpStream::connect(address).unwrap();
+    exchange(stream, &request_of(version, series, headers))
+}
+
+/// A request with series, as bytes.
+pub(crate) fn request_of(version: Version, series: &[OwnedSeries], headers: &str) -> Vec<u8> {
+    let mut writer = MessageWriter::new(version, false);
+    for one in series {
+        one.borrow(|series| writer.push(series));
+    }
+    let body = compress(&writer.take().unwrap());
+    let (content_type, n_bytes) = (content_type(version), body.len());
+    let head = format!(
+        "POST /api/v1/write HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\
+         Content-Type: {content_type}\r\nContent-Encoding: snappy\r\n{headers}\
+         Content-Length: {n_bytes}\r\n\r\n"
+    );
+    [head.as_bytes(), &body].concat()
 }
 
 pub(crate) fn content_type(version: Version) -> &'static str {
