@@ -127,20 +127,49 @@ pub type ReloadReply = oneshot::Sender<Result<(), Vec<String>>>;
 
 /// A configuration that was read again.
 #[derive(Debug)]
-pub struct Reload {
+pub struct Reload<T = GateConfig> {
     /// It, or what is wrong with it, a line each.
-    pub outcome: Result<GateConfig, Vec<String>>,
+    pub outcome: Result<T, Vec<String>>,
     /// Who asked for it.
     pub reply: Option<ReloadReply>,
 }
 
 /// Where reloads come from, and where they are asked for.
 #[derive(Debug)]
-pub struct Reloads {
+pub struct Reloads<T = GateConfig> {
     /// Configurations that were read again.
-    pub come: mpsc::Receiver<Reload>,
+    pub come: mpsc::Receiver<Reload<T>>,
     /// Where `POST /-/reload` asks for one; `None` if it is not to be answered.
     pub ask: Option<mpsc::Sender<ReloadReply>>,
+}
+
+/// `POST /-/reload`: read the configuration again, and tell what came of it.
+pub(super) async fn ask_for_reload(reloader: Option<&mpsc::Sender<ReloadReply>>) -> Response<Body> {
+    let Some(reloader) = reloader else {
+        let told = "reloading by request is not enabled, see --enable-reload\n";
+        return text(StatusCode::FORBIDDEN, told.to_owned());
+    };
+    let (reply, outcome) = oneshot::channel();
+    let told = match reloader.send(reply).await {
+        Ok(()) => outcome.await,
+        Err(_) => return answer(&Problem::Internal),
+    };
+    match told {
+        Ok(Ok(())) => text(StatusCode::OK, "reloaded\n".to_owned()),
+        Ok(Err(errors)) => {
+            let told = format!("failed to reload config:\n{}\n", errors.join("\n"));
+            text(StatusCode::INTERNAL_SERVER_ERROR, told)
+        }
+        Err(_) => answer(&Problem::Internal),
+    }
+}
+
+/// Say that a new configuration is not taken over.
+pub(super) fn tell_bad(errors: &[String]) {
+    for error in errors {
+        let error = error.as_str();
+        tracing::error!(error, "The new configuration is bad, going on with the old one.");
+    }
 }
 
 /// What stands before a gate.
@@ -334,13 +363,7 @@ impl Gate {
         let told = match outcome {
             Ok(()) => Ok(()),
             Err(errors) => {
-                for error in &errors {
-                    let error = error.as_str();
-                    tracing::error!(
-                        error,
-                        "The new configuration is bad, going on with the old one."
-                    );
-                }
+                tell_bad(&errors);
                 self.reload_errors.store(Some(Arc::new(errors.clone())));
                 Err(errors)
             }
@@ -348,27 +371,6 @@ impl Gate {
         if let Some(reply) = reply {
             // Who asked may have gone.
             reply.send(told).ok();
-        }
-    }
-
-    /// `POST /-/reload`: read the configuration again, and tell what came of it.
-    async fn ask_for_reload(&self) -> Response<Body> {
-        let Some(reloader) = &self.reloader else {
-            let told = "reloading by request is not enabled, see --enable-reload\n";
-            return text(StatusCode::FORBIDDEN, told.to_owned());
-        };
-        let (reply, outcome) = oneshot::channel();
-        let told = match reloader.send(reply).await {
-            Ok(()) => outcome.await,
-            Err(_) => return answer(&Problem::Internal),
-        };
-        match told {
-            Ok(Ok(())) => text(StatusCode::OK, "reloaded\n".to_owned()),
-            Ok(Err(errors)) => {
-                let told = format!("failed to reload config:\n{}\n", errors.join("\n"));
-                text(StatusCode::INTERNAL_SERVER_ERROR, told)
-            }
-            Err(_) => answer(&Problem::Internal),
         }
     }
 
@@ -405,7 +407,7 @@ impl Gate {
         match route {
             None => Err(Problem::NotFound),
             Some(Route::Reload) => match *request.method() {
-                Method::POST | Method::PUT => Ok(self.ask_for_reload().await),
+                Method::POST | Method::PUT => Ok(ask_for_reload(self.reloader.as_ref()).await),
                 _ => Err(Problem::WrongMethod { allowed: "POST, PUT" }),
             },
             Some(route) => match *request.method() {

@@ -11,6 +11,7 @@
 //! | `PUT /lint` | lint the body |
 //! | `/-/healthy`, `/health`, `/-/ready` | whether weir runs, and takes pushes |
 //! | `/-/metrics` | weir's own metrics |
+//! | `POST /-/reload` | read the configuration again, where nothing but pushes is served |
 //!
 //! A push goes one way: path → who may → body, decoded within limits → families → policy → store or
 //! Pushgateway. Where a gate has the address too, `/metrics`, `/` and those of health and of weir's own
@@ -23,6 +24,7 @@ mod forward;
 mod history;
 mod identity;
 mod journal;
+mod live;
 mod own;
 mod policy;
 mod process;
@@ -36,16 +38,17 @@ pub mod serve;
 
 use crate::app::clock::Clock;
 use crate::app::gate::Front;
+use crate::app::gate::ReloadReply;
 use crate::app::gate::admit;
+use crate::app::gate::ask_for_reload;
 use crate::app::pages::head;
 use crate::app::push::forward::Forwarder;
 use crate::app::push::history::History;
-use crate::app::push::identity::Identities;
 use crate::app::push::journal::Journal;
+use crate::app::push::live::Live;
 use crate::app::push::receive::OpenBytes;
 use crate::app::push::record::Entry;
 use crate::app::push::route::Route;
-use crate::config::file::push::Policy;
 use crate::config::file::push::PushConfig;
 use crate::http::Body;
 use crate::http::answer::Problem;
@@ -57,8 +60,9 @@ use crate::http::server::ServerLimits;
 use crate::http::server::serve;
 use crate::http::web::Web;
 use crate::push::store::Store;
-use crate::push::store::StoreLimits;
 use crate::telemetry::Metrics;
+use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use http::Method;
 use http::Request;
@@ -75,6 +79,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio::time::interval;
 
@@ -102,10 +107,11 @@ pub struct PushOptions {
 #[derive(Debug)]
 pub struct PushProxy {
     options: PushOptions,
+    /// What a reload changes.
+    live: ArcSwap<Live>,
     store: Mutex<Store>,
     /// Where what is stored outlives the process, if it does.
     journal: Option<Journal>,
-    identities: Identities,
     /// The way to the Pushgateway behind weir, if there is one.
     forwarder: Option<Forwarder>,
     history: Mutex<History>,
@@ -113,6 +119,8 @@ pub struct PushProxy {
     metrics: Arc<Metrics>,
     started_ms: i64,
     is_draining: AtomicBool,
+    /// Where to ask for a reload, if that is allowed.
+    reloader: ArcSwapOption<mpsc::Sender<ReloadReply>>,
 }
 
 /// Serve a push proxy alone until `shutdown` completes, then drain.
@@ -158,46 +166,31 @@ impl PushProxy {
     /// # Errors
     ///
     /// Files that cannot be read, and settings that do not go together; a line each.
-    pub fn new(mut options: PushOptions, metrics: Arc<Metrics>) -> Result<Self, Vec<String>> {
-        let learn = |policy: &mut Policy| schema::learn(policy, options.random).err();
-        let errors: Vec<_> = options.config.policies.iter_mut().filter_map(learn).collect();
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        let config = &options.config;
-        if config.forward.is_some() && config.policies.iter().any(|p| p.aggregate.is_some()) {
-            let line = "push.policies: aggregate needs weir to be the store, remove push.forward";
-            return Err(vec![line.to_owned()]);
-        }
-        if config.in_metrics && !config.forward.as_ref().is_none_or(|f| f.fallback_to_store) {
-            let line = "push.in_metrics: weir stores nothing, remove it or push.forward";
-            return Err(vec![line.to_owned()]);
-        }
-        let identities = Identities::new(&config.identities, options.random)?;
-        let limits = &options.config.limits;
-        let limits = StoreLimits {
-            group_series_max: limits.group_series_max,
-            series_max: limits.series_max,
-            groups_max: limits.groups_max,
-        };
-        let new_store = || Store::new(limits, options.random);
-        let is_store = config.forward.as_ref().is_none_or(|forward| forward.fallback_to_store);
+    pub fn new(options: PushOptions, metrics: Arc<Metrics>) -> Result<Self, Vec<String>> {
+        let live = Live::new(options.config.clone(), &options, None)?;
+        let forward = options.config.forward.clone();
+        let is_store = forward.as_ref().is_none_or(|forward| forward.fallback_to_store);
         let directory = options.directory.as_ref().filter(|_| is_store);
-        let opened = directory.map(|directory| Journal::open(directory, new_store, options.random));
+        let opened = directory.map(|directory| Journal::open(directory, options.random));
+        let limits = live.store_limits();
         let (journal, store) = match opened.transpose().map_err(|line| vec![line])? {
-            Some((journal, store)) => (Some(journal), store),
-            None => (None, new_store()),
+            Some((journal, mut store)) => {
+                store.set_limits(limits);
+                (Some(journal), store)
+            }
+            None => (None, Store::new(limits, options.random)),
         };
         Ok(Self {
             store: Mutex::new(store),
             journal,
-            identities,
-            forwarder: options.config.forward.clone().map(Forwarder::new),
+            forwarder: forward.map(Forwarder::new),
             history: Mutex::default(),
             open_bytes: Arc::default(),
             metrics,
             started_ms: (options.clock)(),
             is_draining: AtomicBool::new(false),
+            reloader: ArcSwapOption::empty(),
+            live: ArcSwap::from_pointee(live),
             options,
         })
     }
@@ -258,6 +251,12 @@ impl PushProxy {
                     .await;
                 deleted.unwrap_or_else(|refusal| refusal.answer())
             }
+            Some(Route::Reload) => match *request.method() {
+                Method::POST | Method::PUT => {
+                    ask_for_reload(self.reloader.load_full().as_deref()).await
+                }
+                _ => answer(&Problem::WrongMethod { allowed: "POST, PUT" }),
+            },
             Some(route) => self.other(route, &request),
         };
         let status = response.status().as_u16();
@@ -273,7 +272,12 @@ impl PushProxy {
             return api::with_headers(empty(StatusCode::NO_CONTENT));
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return answer(&Problem::WrongMethod { allowed: "GET, HEAD" });
+            let allowed = match route {
+                Route::ApiMetrics => "DELETE, GET, HEAD, OPTIONS",
+                Route::ApiStatus => "GET, HEAD, OPTIONS",
+                _ => "GET, HEAD",
+            };
+            return answer(&Problem::WrongMethod { allowed });
         }
         match route {
             Route::ApiStatus => self.api_status(),
@@ -292,7 +296,9 @@ impl PushProxy {
             Route::Page => self.history_page(),
             Route::History => self.history_json(),
             // Answered before, as they are no GET.
-            Route::Push | Route::Envelope | Route::Lint => answer(&Problem::NotFound),
+            Route::Push | Route::Envelope | Route::Lint | Route::Reload => {
+                answer(&Problem::NotFound)
+            }
         }
     }
 

@@ -6,14 +6,13 @@
 //! difference. A file that was found bad is not tried again until it reads differently.
 
 use crate::app::check;
-use crate::app::gate::GateConfig;
 use crate::app::gate::Reload;
 use crate::app::gate::ReloadReply;
 use crate::app::gate::Reloads;
 use crate::app::options;
 use crate::app::options::Options;
 use crate::config::file::Config;
-use crate::source::Target;
+use crate::config::file::push::PushConfig;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,16 +31,16 @@ pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 const ASKED_MAX: usize = 8;
 
 /// Begin to watch for reasons to read the configuration again. `running` is what it was at first;
-/// `local` is one more target, whatever is read.
+/// `make` makes of one what is taken over.
 ///
 /// # Errors
 ///
 /// The system does not give signals.
-pub(super) fn watch(
+pub(super) fn watch<T: Send + 'static>(
     options: Options,
     running: Config,
-    local: Option<Target>,
-) -> io::Result<Reloads> {
+    make: impl Fn(&Config) -> Result<T, Vec<String>> + Send + Sync + 'static,
+) -> io::Result<Reloads<T>> {
     let hangup = signal(SignalKind::hangup())?;
     let (send, come) = mpsc::channel(1);
     let (ask, asked) = mpsc::channel(ASKED_MAX);
@@ -49,22 +48,27 @@ pub(super) fn watch(
     let mut looks = interval(LOOK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let path = options.config_file.clone().or_else(|| options.relabel_file.clone());
-    let reloader = Reloader { options: Arc::new(options), running, local, path, send };
+    let make = Arc::new(make);
+    let reloader = Reloader { options: Arc::new(options), running, make, path, send };
     tokio::spawn(reloader.run(hangup, asked, looks));
     Ok(Reloads { come, ask })
 }
 
 /// What makes a reload.
-struct Reloader {
+struct Reloader<T, F> {
     options: Arc<Options>,
     running: Config,
-    local: Option<Target>,
+    make: Arc<F>,
     /// The file that is watched, if one is.
     path: Option<PathBuf>,
-    send: mpsc::Sender<Reload>,
+    send: mpsc::Sender<Reload<T>>,
 }
 
-impl Reloader {
+impl<T, F> Reloader<T, F>
+where
+    T: Send + 'static,
+    F: Fn(&Config) -> Result<T, Vec<String>> + Send + Sync + 'static,
+{
     async fn run(
         mut self,
         mut hangup: Signal,
@@ -101,23 +105,19 @@ impl Reloader {
         tokio::task::spawn_blocking(move || check::read_text(&path).ok()).await.ok()?
     }
 
-    async fn load(&mut self) -> Result<GateConfig, Vec<String>> {
-        let options = Arc::clone(&self.options);
+    async fn load(&mut self) -> Result<T, Vec<String>> {
+        let (options, make) = (Arc::clone(&self.options), Arc::clone(&self.make));
         let read = tokio::task::spawn_blocking(move || {
             let config = options.config()?;
-            let gate = GateConfig::new(&config, &options.proxies)?;
-            Ok((config, gate))
+            let new = make(&config)?;
+            Ok((config, new))
         });
-        let (config, gate) = read.await.map_err(|e| vec![e.to_string()]).flatten()?;
-        let gate = match self.local.clone() {
-            Some(local) => gate.with_target(&config, local),
-            None => gate,
-        };
+        let (config, new) = read.await.map_err(|e| vec![e.to_string()]).flatten()?;
         options::warn(&config.warnings);
         for key in changed_for_restart(&self.running, &config) {
             tracing::warn!(key, "A changed setting takes effect after a restart.");
         }
-        Ok(gate)
+        Ok(new)
     }
 }
 
@@ -128,7 +128,11 @@ fn changed_for_restart(running: &Config, new: &Config) -> Vec<&'static str> {
         ("listen_address", running.listen != new.listen),
         ("web_config_file", running.web_config_file != new.web_config_file),
         ("open_probes", running.open_probes != new.open_probes),
-        ("push", running.push != new.push),
+        ("push", running.push.is_some() != new.push.is_some()),
+        ("push.listen_address", differs_in(running, new, |push| &push.listen)),
+        ("push.utf8_names", differs_in(running, new, |push| &push.utf8_names)),
+        ("push.forward", differs_in(running, new, |push| &push.forward)),
+        ("push.in_metrics", differs_in(running, new, |push| &push.in_metrics)),
         ("data_dir", running.data_dir != new.data_dir),
         ("scrape_interval", running.scrape_interval != new.scrape_interval),
         ("receive", running.receive.is_some() != new.receive.is_some()),
@@ -141,6 +145,11 @@ fn changed_for_restart(running: &Config, new: &Config) -> Vec<&'static str> {
         ("drain_timeout", old_limits.drain_time_max != limits.drain_time_max),
     ];
     differ.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+}
+
+/// Whether both have `push` and differ in a setting of it.
+fn differs_in<V: PartialEq>(a: &Config, b: &Config, of: impl Fn(&PushConfig) -> &V) -> bool {
+    a.push.as_ref().zip(b.push.as_ref()).is_some_and(|(a, b)| of(a) != of(b))
 }
 
 /// How a file read when it was taken over, and when it was last looked at.

@@ -46,7 +46,7 @@ impl Failure {
 /// A configuration the gate cannot work with, an address it cannot have, a drain out of time.
 pub fn gate(options: &Options, config: Config) -> Result<(), Failure> {
     if config.push.is_some() && config.upstreams.is_empty() && config.receive.is_none() {
-        return push::serve::alone(config);
+        return push::serve::alone(options, config);
     }
     let gate = GateConfig::new(&config, &options.proxies)
         .map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
@@ -80,6 +80,17 @@ async fn serve(gate: GateConfig, config: Config, options: Options) -> Result<(),
         Some(local) => gate.with_target(&config, local),
         None => gate,
     };
+    let (proxies, receiver, web) = (options.proxies.clone(), push.clone(), Arc::clone(&front.web));
+    let make = move |config: &Config| {
+        let gate = GateConfig::new(config, &proxies)?;
+        if let Some((proxy, settings)) = receiver.as_ref().zip(config.push.clone()) {
+            push::serve::take_settings(proxy, settings, &web)?;
+        }
+        Ok(match local.clone() {
+            Some(local) => gate.with_target(config, local),
+            None => gate,
+        })
+    };
     let ListenAddress { host, port } = &config.listen;
     let listener = listen(host.as_deref(), *port).await?;
     let failed = |e: io::Error| Failure::new(Exit::Failure, e.to_string());
@@ -89,7 +100,7 @@ async fn serve(gate: GateConfig, config: Config, options: Options) -> Result<(),
     let gate = GateConfig { destinations: destinations.clone(), ..gate };
     let drain_time_max = config.limits.drain_time_max;
     let stop = nth_signal(signals.clone(), 1);
-    let reloads = reload::watch(options, config.clone(), local).map_err(failed)?;
+    let reloads = reload::watch(options, config.clone(), make).map_err(failed)?;
     let (beside, apart) = match settings.listen {
         None => (push, None),
         Some(address) => (None, push.map(|push| (push, address))),

@@ -53,6 +53,27 @@ where
     timeout(bounds.time_max, reading).await.unwrap_or(Err(ReadError::TooSlow))
 }
 
+/// Read the rest of a body for nothing, so that its sender, once it has sent it, reads the answer and
+/// does not find the connection broken. Beyond the bounds the rest is left.
+pub async fn discard<B>(body: B, bounds: Bounds)
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::fmt::Display,
+{
+    let mut n_bytes = 0;
+    let reading = async {
+        let mut body = pin!(body);
+        while let Some(Ok(frame)) = body.frame().await {
+            n_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+            if n_bytes > bounds.bytes_max {
+                break;
+            }
+        }
+    };
+    // What is left then is lost to nobody.
+    timeout(bounds.time_max, reading).await.unwrap_or_default();
+}
+
 async fn frames<B, E>(
     body: B,
     bytes_max: u64,

@@ -170,6 +170,11 @@ impl Store {
         }
     }
 
+    /// From now on so much may be stored; what is there stays.
+    pub fn set_limits(&mut self, limits: StoreLimits) {
+        self.limits = limits;
+    }
+
     /// Series of all groups, without the times of pushes.
     pub fn n_series(&self) -> usize {
         self.n_series

@@ -46,14 +46,14 @@ struct Page {
 
 impl PushProxy {
     pub(super) fn api_status(&self) -> Response<Body> {
-        let config = &self.options.config;
+        let live = self.live();
         let data = json!({
             "build_information": {
                 "branch": "", "buildDate": "", "buildUser": "", "goVersion": "", "revision": "",
                 "version": env!("CARGO_PKG_VERSION"),
             },
             "flags": {
-                "push.enable-utf8-names": config.utf8_names.to_string(),
+                "push.enable-utf8-names": live.config.utf8_names.to_string(),
             },
             "start_time": rfc3339(self.started_ms),
         });
@@ -95,7 +95,7 @@ impl PushProxy {
             let line = "the groups are the Pushgateway's: delete them one by one";
             return Err(Refusal::bad("matchers", line));
         }
-        let who = self.identities.find(headers, client).await?;
+        let who = self.live().identities.find(headers, client).await?;
         let selectors = selectors(query).map_err(|line| Refusal::bad("matchers", line))?;
         let is_meant = |key: &GroupingKey| selectors.iter().any(|selector| selector.matches(key));
         let keys = self.store().find(is_meant);

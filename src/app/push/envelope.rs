@@ -32,7 +32,6 @@ use http::header::CONTENT_ENCODING;
 use http::header::CONTENT_TYPE;
 use http::header::RETRY_AFTER;
 use hyper::body::Incoming;
-use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
@@ -55,20 +54,24 @@ type Wrong = (StatusCode, String);
 impl PushProxy {
     /// Answer a push in an envelope.
     pub(super) async fn envelope(self: &Arc<Self>, request: Request<Incoming>) -> Response<Body> {
-        if self.options.config.envelope_targets.is_empty() {
+        let live = self.live();
+        if live.config.envelope_targets.is_empty() {
             return answer(&Problem::NotFound);
         }
         if request.method() != Method::POST {
             return answer(&Problem::WrongMethod { allowed: "POST" });
         }
-        let (parts, body) = request.into_parts();
-        let limits = &self.options.config.limits;
+        let (parts, mut body) = request.into_parts();
+        let limits = &live.config.limits;
         let mut held = Held::new(&self.open_bytes, limits.open_bytes_max);
         // Base64 takes four bytes for three.
         let bytes_max = limits.wire_bytes_max.saturating_mul(2);
-        let bytes = match receive::read(body, limits, bytes_max, &mut held).await {
+        let bytes = match receive::read(&mut body, limits, bytes_max, &mut held).await {
             Ok(bytes) => bytes,
-            Err(refusal) => return error(&refusal, &refusal.lines.join("\n")),
+            Err(refusal) => {
+                receive::discard(&mut body, &parts.headers, &refusal).await;
+                return error(&refusal, &refusal.lines.join("\n"));
+            }
         };
         let mut envelope = match self.open(&bytes) {
             Ok(envelope) => envelope,
@@ -114,7 +117,10 @@ impl PushProxy {
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         let url = text("target_url").filter(|url| !url.is_empty());
         let url = url.ok_or_else(|| bad("Missing 'target_url' parameter".to_owned()))?;
-        let method = text("method").unwrap_or("POST");
+        let method = match fields.get("method") {
+            None | Some(Value::Null) => "POST",
+            Some(method) => method.as_str().unwrap_or_default(),
+        };
         let verb = Method::from_bytes(method.to_ascii_uppercase().as_bytes());
         let verb = verb.ok().as_ref().and_then(Verb::of);
         let verb =
@@ -129,12 +135,13 @@ impl PushProxy {
                 bad("Invalid base64 data: not standard, padded base64".to_owned())
             })?,
         };
-        let headers = headers_of(fields.get("headers").and_then(Value::as_object));
+        let headers = headers_of(fields.get("headers")).map_err(bad)?;
         Ok(Envelope { verb, url: url.to_owned(), path, headers, data })
     }
 
     fn path_of(&self, url: &str) -> Result<String, Wrong> {
-        let allowed = &self.options.config.envelope_targets;
+        let live = self.live();
+        let allowed = &live.config.envelope_targets;
         let forbidden = || {
             let told = format!("target_url may only name {}", allowed.join(", "));
             (StatusCode::FORBIDDEN, told)
@@ -151,8 +158,8 @@ impl PushProxy {
             });
         // The parser may have changed the path; what was sent is what is judged.
         let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
         let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default();
-        let path = path.split(['?', '#']).next().unwrap_or_default();
         if is_allowed { Ok(path.to_owned()) } else { Err(forbidden()) }
     }
 
@@ -162,12 +169,16 @@ impl PushProxy {
             let told = "Method not allowed. Use PUT.\n".to_owned();
             return text(StatusCode::METHOD_NOT_ALLOWED, told);
         }
-        let limits = &self.options.config.limits;
+        let live = self.live();
+        let limits = &live.config.limits;
         let mut held = Held::new(&self.open_bytes, limits.open_bytes_max);
-        let body = request.into_body();
-        let bytes = match receive::read(body, limits, limits.body_bytes_max, &mut held).await {
+        let (parts, mut body) = request.into_parts();
+        let bytes = match receive::read(&mut body, limits, limits.body_bytes_max, &mut held).await {
             Ok(bytes) => bytes,
-            Err(refusal) => return refusal.answer(),
+            Err(refusal) => {
+                receive::discard(&mut body, &parts.headers, &refusal).await;
+                return refusal.answer();
+            }
         };
         let proxy = Arc::clone(self);
         let work = move || lint(&bytes, proxy.options.line_bytes_max, proxy.options.random);
@@ -177,16 +188,22 @@ impl PushProxy {
     }
 }
 
-fn headers_of(fields: Option<&Map<String, Value>>) -> HeaderMap {
+/// The headers that count; others are passed over.
+fn headers_of(fields: Option<&Value>) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    for (name, value) in fields.into_iter().flatten() {
+    let fields = match fields {
+        None | Some(Value::Null) => return Ok(headers),
+        Some(Value::Object(fields)) => fields,
+        Some(_) => return Err("'headers' is no object of names and values".to_owned()),
+    };
+    for (name, value) in fields {
         let known = HEADERS.iter().find(|known| name.eq_ignore_ascii_case(known.as_str()));
+        let Some(known) = known else { continue };
         let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());
-        if let (Some(name), Some(value)) = (known, value) {
-            headers.insert(name, value);
-        }
+        let value = value.ok_or_else(|| format!("the header {known} has no value of a header"))?;
+        headers.insert(known, value);
     }
-    headers
+    Ok(headers)
 }
 
 fn error(refusal: &Refusal, told: &str) -> Response<Body> {

@@ -47,7 +47,7 @@ impl PushProxy {
     pub(super) fn expose(self: &Arc<Self>, headers: &HeaderMap) -> Response<Body> {
         let mut response = Response::new(Body::pieces(self.pieces()));
         let accept = headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
-        let is_utf8 = self.options.config.utf8_names
+        let is_utf8 = self.live().config.utf8_names
             && accept.is_some_and(|accept| accept.contains("escaping=allow-utf-8"));
         let content_type = HeaderValue::from_static(if is_utf8 { TEXT_UTF8 } else { TEXT });
         response.headers_mut().insert(CONTENT_TYPE, content_type);

@@ -80,7 +80,7 @@ impl Forwarder {
                 let told = format!("the Pushgateway cannot be reached: {error}");
                 Err(Refusal::new(StatusCode::BAD_GATEWAY, "upstream_down", told))
             }
-            Ok(Ok(answer)) => relay(&answer),
+            Ok(Ok(answer)) => relay(verb, &answer),
         }
     }
 
@@ -130,10 +130,14 @@ impl Forwarder {
     }
 }
 
-fn relay(answer: &Response<Bytes>) -> Result<StatusCode, Refusal> {
+fn relay(verb: Verb, answer: &Response<Bytes>) -> Result<StatusCode, Refusal> {
     let status = answer.status();
     if status.is_success() {
-        return Ok(status);
+        // Clients take nothing else for success.
+        return Ok(match (verb, status) {
+            (Verb::Delete, _) | (_, StatusCode::ACCEPTED) => StatusCode::ACCEPTED,
+            _ => StatusCode::OK,
+        });
     }
     let text = String::from_utf8_lossy(answer.body());
     let lines = text.trim_end().lines().map(str::to_owned).collect();

@@ -43,9 +43,13 @@ pub(super) struct Identities {
 pub(super) struct Who {
     pub(super) settings: Identity,
     tokens: Vec<[u8; 32]>,
-    requests: Option<Mutex<Bucket>>,
-    samples: Option<Mutex<Bucket>>,
+    requests: Option<Arc<Mutex<Bucket>>>,
+    samples: Option<Arc<Mutex<Bucket>>>,
 }
+
+/// How much somebody may push in a second, and how much of that is left.
+type Limit = fn(&Identity) -> Option<usize>;
+type Level = fn(&Who) -> Option<Arc<Mutex<Bucket>>>;
 
 /// Fills with time, and is emptied by what is done; what is done may be more than is in it.
 #[derive(Debug)]
@@ -81,16 +85,22 @@ fn to_f64(n: usize) -> f64 {
 }
 
 impl Identities {
+    /// `old`: who could push before; of them it is known still which passwords are right, and how
+    /// much they have pushed of late.
+    ///
     /// # Errors
     ///
     /// Files that cannot be read, a line each.
     pub(super) fn new(
         identities: &[Identity],
         mut random: impl FnMut() -> u64,
+        old: Option<&Self>,
     ) -> Result<Self, Vec<String>> {
         let (mut all, mut errors) = (Vec::new(), Vec::new());
         for settings in identities {
-            match Who::new(settings.clone()) {
+            let known = |who: &&Arc<Who>| who.name() == settings.name;
+            let old = old.and_then(|old| old.all.iter().find(known));
+            match Who::new(settings.clone(), old) {
                 Ok(who) => all.push(Arc::new(who)),
                 Err(error) => errors.push(error),
             }
@@ -100,7 +110,7 @@ impl Identities {
         }
         if all.is_empty() {
             let anybody = Identity { name: "anybody".to_owned(), ..Identity::default() };
-            all.extend(Who::new(anybody).map(Arc::new));
+            all.extend(Who::new(anybody, None).map(Arc::new));
         }
         let user = |who: &Arc<Who>| {
             let (name, hash) = who.settings.basic.clone()?;
@@ -108,7 +118,8 @@ impl Identities {
         };
         // Of two with one name the first counts.
         let users = Users::new(all.iter().rev().filter_map(user).collect());
-        let checks = Arc::new(Checks::new([random(), random()]));
+        let checks = old.map(|old| Arc::clone(&old.checks));
+        let checks = checks.unwrap_or_else(|| Arc::new(Checks::new([random(), random()])));
         Ok(Self { all, users, checks })
     }
 
@@ -166,16 +177,20 @@ impl Identities {
 }
 
 impl Who {
-    fn new(settings: Identity) -> Result<Self, String> {
+    fn new(settings: Identity, old: Option<&Arc<Self>>) -> Result<Self, String> {
         let tokens = match &settings.token_hashes_file {
             None => Vec::new(),
             Some(path) => read_tokens(path).map_err(|why| {
                 format!("cannot read the token hashes of {}: {why}", path.display())
             })?,
         };
-        let bucket = |limit: Option<usize>| limit.map(Bucket::new);
-        let requests = bucket(settings.requests_per_second_max);
-        let samples = bucket(settings.samples_per_second_max);
+        let bucket = |limit: Limit, level: Level| {
+            let same = old.filter(|old| limit(&old.settings) == limit(&settings));
+            let new = || limit(&settings).map(|limit| Arc::new(Bucket::new(limit)));
+            same.and_then(|old| level(old)).or_else(new)
+        };
+        let requests = bucket(|who| who.requests_per_second_max, |who| who.requests.clone());
+        let samples = bucket(|who| who.samples_per_second_max, |who| who.samples.clone());
         Ok(Self { settings, tokens, requests, samples })
     }
 
@@ -219,7 +234,7 @@ impl Who {
     /// Count a request.
     pub(super) fn request(&self) -> Result<(), Refusal> {
         let limit = self.settings.requests_per_second_max.unwrap_or_default();
-        take(self.requests.as_ref(), 1).map_err(|after| {
+        take(self.requests.as_deref(), 1).map_err(|after| {
             let line = format!("{} sends more than {limit} requests a second", self.name());
             Refusal::later("request_rate", line, after)
         })
@@ -228,7 +243,7 @@ impl Who {
     /// Count series.
     pub(super) fn samples(&self, n_samples: usize) -> Result<(), Refusal> {
         let limit = self.settings.samples_per_second_max.unwrap_or_default();
-        take(self.samples.as_ref(), n_samples).map_err(|after| {
+        take(self.samples.as_deref(), n_samples).map_err(|after| {
             let line = format!("{} sends more than {limit} samples a second", self.name());
             Refusal::later("sample_rate", line, after)
         })

@@ -63,21 +63,17 @@ impl Drop for Journal {
 pub(super) type Durable = oneshot::Receiver<Result<(), String>>;
 
 impl Journal {
-    /// Open the journal in a directory, and do again what it says.
+    /// Open the journal in a directory, and do again what it says; the store has no limits yet.
     ///
     /// # Errors
     ///
     /// The directory cannot be had or read, or was written by a newer weir.
-    pub(super) fn open(
-        directory: &Path,
-        new_store: impl Fn() -> Store,
-        random: fn() -> u64,
-    ) -> Result<(Self, Store), String> {
+    pub(super) fn open(directory: &Path, random: fn() -> u64) -> Result<(Self, Store), String> {
         let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", directory.display());
         let dir = DiskDir::open(directory).map_err(|e| failed(&e))?;
         let config = buffer::Config { record_bytes_max: RECORD_BYTES_MAX, ..Default::default() };
         let (mut queue, found) = Queue::open(dir, config, random()).map_err(|e| failed(&e))?;
-        let mut replay = Replay::new(new_store, random);
+        let mut replay = Replay::new(random);
         replay.read(&mut queue).map_err(|e| failed(&e))?;
         let (store, n_bad) = replay.finish();
         tracing::info!(

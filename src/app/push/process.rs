@@ -5,6 +5,7 @@ use crate::app::push::empty;
 use crate::app::push::history::Entry;
 use crate::app::push::identity::Who;
 use crate::app::push::journal;
+use crate::app::push::live::Live;
 use crate::app::push::options_of_a_push;
 use crate::app::push::policy;
 use crate::app::push::receive;
@@ -19,7 +20,6 @@ use crate::lint::Report;
 use crate::lint::RuleSet;
 use crate::model::Format;
 use crate::push::GroupingKey;
-use crate::push::LabelNames;
 use crate::push::body::Families;
 use crate::push::body::ReadConfig;
 use crate::push::canonical::write_families;
@@ -46,18 +46,25 @@ const NOBODY: &str = "nobody";
 
 /// Where a body comes from.
 #[derive(Debug)]
-pub(super) enum Source {
-    Stream(Incoming),
+pub(super) enum Source<'a> {
+    Stream(&'a mut Incoming),
     Whole(Vec<u8>),
 }
 
 /// One push whose path and sender are known.
 #[derive(Clone, Debug)]
 struct Push {
+    live: Arc<Live>,
     who: Arc<Who>,
     verb: Verb,
     path: Arc<str>,
     key: Arc<GroupingKey>,
+}
+
+impl Push {
+    fn policy(&self) -> Option<&Policy> {
+        policy::find(&self.live.config.policies, self.who.name(), self.key.job())
+    }
 }
 
 /// What a body is.
@@ -127,6 +134,16 @@ fn wants_json(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("application/json"))
 }
 
+/// What is probably wrong with a text that is none, where a Pushgateway says it in its own way.
+fn hint(bytes: &[u8]) -> Option<String> {
+    if memchr::memmem::find(bytes, b"\r\n").is_some() {
+        let told = "lines end in CRLF here (\\r\\n): end them in LF alone (\\n)";
+        return Some(told.to_owned());
+    }
+    let has_end = bytes.is_empty() || bytes.ends_with(b"\n");
+    (!has_end).then(|| "the last line has no line feed (\\n) at its end: add one".to_owned())
+}
+
 impl PushProxy {
     /// Answer a request whose path is that of a push.
     pub(super) async fn push(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
@@ -137,15 +154,15 @@ impl PushProxy {
             let told = "Method Not Allowed";
             return Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", told).answer();
         };
-        let (parts, body) = request.into_parts();
-        let source = Source::Stream(body);
-        let wants_json = wants_json(&parts.headers);
+        let (parts, mut body) = request.into_parts();
+        let source = Source::Stream(&mut body);
         let sender = (&parts.headers, parts.extensions.get());
-        match self.accept(verb, parts.uri.path(), sender, source).await {
-            Ok(status) => empty(status),
-            Err(refusal) if wants_json => refusal.json(),
-            Err(refusal) => refusal.answer(),
-        }
+        let refusal = match self.accept(verb, parts.uri.path(), sender, source).await {
+            Ok(status) => return empty(status),
+            Err(refusal) => refusal,
+        };
+        receive::discard(&mut body, &parts.headers, &refusal).await;
+        if wants_json(&parts.headers) { refusal.json() } else { refusal.answer() }
     }
 
     /// Take a push, and count and note what comes of it. The sender is known by headers and
@@ -155,13 +172,14 @@ impl PushProxy {
         verb: Verb,
         path: &str,
         (headers, client): (&HeaderMap, Option<&ClientNames>),
-        source: Source,
+        source: Source<'_>,
     ) -> Result<StatusCode, Refusal> {
         let began = Instant::now();
-        let who = self.identities.find(headers, client).await;
+        let live = self.live();
+        let who = live.identities.find(headers, client).await;
         let name = who.as_ref().map_or(NOBODY, |who| who.name()).to_owned();
         let done = match who {
-            Ok(who) => self.take(who, verb, path, headers, source).await,
+            Ok(who) => self.take((live, who), verb, path, headers, source).await,
             Err(refusal) => Err(refusal),
         };
         self.metrics.push.pushed(&name, verb.word(), began.elapsed());
@@ -199,22 +217,22 @@ impl PushProxy {
 
     async fn take(
         self: &Arc<Self>,
-        who: Arc<Who>,
+        (live, who): (Arc<Live>, Arc<Who>),
         verb: Verb,
         path: &str,
         headers: &HeaderMap,
-        source: Source,
+        source: Source<'_>,
     ) -> Result<StatusCode, Refusal> {
-        let key = Arc::new(GroupingKey::from_path(path, self.names())?);
-        let push = Push { who, verb, path: path.into(), key };
+        let key = Arc::new(GroupingKey::from_path(path, live.names())?);
+        let push = Push { live: Arc::clone(&live), who, verb, path: path.into(), key };
         self.allow(&push, push.who.may(verb, &push.key))?;
         self.allow(&push, push.who.request())?;
         if verb == Verb::Delete {
-            return self.delete(&push.key).await;
+            return self.delete(&push).await;
         }
         let encoding = Encoding::of(headers)?;
         let language = Language::of(headers);
-        let limits = &self.options.config.limits;
+        let limits = &live.config.limits;
         let own_max = push.who.settings.body_bytes_max.unwrap_or(u64::MAX);
         let mut held = Held::new(&self.open_bytes, limits.open_bytes_max);
         let bytes = match source {
@@ -227,7 +245,7 @@ impl PushProxy {
         let (proxy, reading) = (Arc::clone(self), push.clone());
         let is_large = encoding != Encoding::Identity || bytes.len() > receive::INLINE_BYTES_MAX;
         let work = move || {
-            let bytes_max = proxy.options.config.limits.body_bytes_max.min(own_max);
+            let bytes_max = reading.live.config.limits.body_bytes_max.min(own_max);
             let decoded = receive::decode(encoding, bytes, bytes_max, &mut held);
             (decoded.and_then(|bytes| proxy.judge(&reading, language, &bytes)), held)
         };
@@ -258,19 +276,11 @@ impl PushProxy {
         }
     }
 
-    fn names(&self) -> LabelNames {
-        if self.options.config.utf8_names { LabelNames::Utf8 } else { LabelNames::Legacy }
-    }
-
-    fn policy(&self, push: &Push) -> Option<&Policy> {
-        policy::find(&self.options.config.policies, push.who.name(), push.key.job())
-    }
-
     /// Read a body, and hold it against what its sender may push and the policy.
     fn judge(&self, push: &Push, language: Language, bytes: &[u8]) -> Result<Families, Refusal> {
-        let policy = self.policy(push);
+        let policy = push.policy();
         let rules = policy::lint_rules(policy);
-        let (mut families, report) = self.read(language, bytes, &push.key, rules)?;
+        let (mut families, report) = self.read(language, bytes, push, rules)?;
         if let Some(policy) = policy {
             families = policy::relabel(policy, &push.key, families)?;
             let judgement = policy::judge(policy, &push.key, &families, &report);
@@ -296,17 +306,25 @@ impl PushProxy {
         &self,
         language: Language,
         bytes: &[u8],
-        key: &GroupingKey,
+        push: &Push,
         rules: RuleSet,
     ) -> Result<(Families, Report), Refusal> {
+        let key = &push.key;
         let config = ReadConfig {
-            names: self.names(),
-            series_max: self.options.config.limits.push_series_max,
+            names: push.live.names(),
+            series_max: push.live.config.limits.push_series_max,
             line_bytes_max: self.options.line_bytes_max,
         };
         let random = self.options.random;
         match language {
-            Language::Text(format) => Ok(read_text(format, bytes, key, config, rules, random)?),
+            Language::Text(format) => {
+                let read = read_text(format, bytes, key, config, rules, random);
+                read.map_err(|error| {
+                    let mut refusal = Refusal::from(error);
+                    refusal.lines.extend(hint(bytes).filter(|_| refusal.reason == "syntax"));
+                    refusal
+                })
+            }
             Language::Protobuf => {
                 let families = read_protobuf(bytes, key, config)?;
                 if rules.is_empty() {
@@ -327,26 +345,40 @@ impl PushProxy {
         // In its one form such a push would be no text at all.
         check_alone(&push.key, &families, self.options.random)?;
         let body = write_families(families.iter().map(|(name, family)| (&**name, family)));
-        let sent = forwarder.send(push.verb, &push.key, self.names(), body).await;
+        let sent = forwarder.send(push.verb, &push.key, push.live.names(), body).await;
         match sent {
             Err(refusal) if refusal.is_upstream_down() && forwarder.falls_back() => {
                 self.warn(push, &refusal);
                 self.keep(push, families).await
             }
-            sent => sent,
+            Ok(status) => {
+                self.forget_replaced(push, &families).await?;
+                Ok(status)
+            }
+            refused => refused,
         }
+    }
+
+    /// What was kept of a group while the Pushgateway was down goes once that has all of it anew.
+    async fn forget_replaced(&self, push: &Push, families: &Families) -> Result<(), Refusal> {
+        let is_replaced = {
+            let store = self.store();
+            let mut kept = store.families_of(&push.key);
+            push.verb == Verb::Put || kept.all(|(name, _)| families.contains_key(name))
+        };
+        if is_replaced { self.forget(&push.key).await } else { Ok(()) }
     }
 
     /// Store a push, and wait until it is on disk, if that is where it goes.
     async fn keep(&self, push: &Push, families: Families) -> Result<StatusCode, Refusal> {
-        let policy = self.policy(push);
+        let policy = push.policy();
         let change = match (policy.and_then(|policy| policy.aggregate), push.verb) {
             (Some(gauges), _) => Change::Aggregate(gauges),
             (None, Verb::Put) => Change::Replace,
             (None, _) => Change::Update,
         };
         let time_to_live = policy.and_then(|policy| policy.time_to_live);
-        let time_to_live = time_to_live.or(self.options.config.time_to_live);
+        let time_to_live = time_to_live.or(push.live.config.time_to_live);
         let time_to_live = time_to_live.and_then(|time| i64::try_from(time.as_millis()).ok());
         let settings = &push.who.settings;
         let pusher = Pusher {
@@ -378,21 +410,17 @@ impl PushProxy {
     }
 
     /// Delete a group, behind weir or here.
-    async fn delete(&self, key: &GroupingKey) -> Result<StatusCode, Refusal> {
-        let status = match &self.forwarder {
-            None => StatusCode::ACCEPTED,
+    async fn delete(&self, push: &Push) -> Result<StatusCode, Refusal> {
+        let key = &push.key;
+        let deleted = match &self.forwarder {
+            None => Ok(StatusCode::ACCEPTED),
             Some(forwarder) => {
-                let sent = forwarder.send(Verb::Delete, key, self.names(), Vec::new()).await;
-                match sent {
-                    Err(refusal) if refusal.is_upstream_down() && forwarder.falls_back() => {
-                        StatusCode::ACCEPTED
-                    }
-                    sent => sent?,
-                }
+                forwarder.send(Verb::Delete, key, push.live.names(), Vec::new()).await
             }
         };
+        // Even if the Pushgateway could not be told; who deletes hears of that, and comes again.
         self.forget(key).await?;
-        Ok(status)
+        deleted
     }
 
     /// Forget a group, and wait until that is on disk.

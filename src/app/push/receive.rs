@@ -10,6 +10,7 @@ use crate::http::incoming::ReadError;
 use http::HeaderMap;
 use http::StatusCode;
 use http::header::CONTENT_ENCODING;
+use http::header::EXPECT;
 use hyper::body::Incoming;
 use std::io::Read;
 use std::sync::Arc;
@@ -19,10 +20,15 @@ use std::time::Duration;
 
 /// Whoever finds too many bytes open may try again then.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How much of a refused body is read for nothing: four times what may be sent by default.
+const DISCARDED: Bounds = Bounds { bytes_max: 64 << 20, time_max: Duration::from_secs(5) };
 /// Bytes that are decoded at a time.
 const PIECE_BYTES: usize = 64 * 1024;
 /// Bodies of more bytes are worked on where nobody waits for the thread.
 pub(super) const INLINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Why a body is refused that takes too long.
+const TOO_SLOW: &str = "body_time";
 
 /// Bytes of bodies that are being worked on.
 #[derive(Debug, Default)]
@@ -95,7 +101,7 @@ impl Encoding {
 
 /// Read a body as it is sent.
 pub(super) async fn read(
-    body: Incoming,
+    body: &mut Incoming,
     limits: &PushLimits,
     bytes_max: u64,
     held: &mut Held,
@@ -109,11 +115,18 @@ pub(super) async fn read(
         }
         ReadError::TooSlow => {
             let line = "the body did not come in time";
-            Refusal::new(StatusCode::REQUEST_TIMEOUT, "body_time", line)
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, TOO_SLOW, line)
         }
         ReadError::Cut(why) => Refusal::bad("cut", format!("the body was cut short: {why}")),
         ReadError::NoRoom(refusal) => refusal,
     })
+}
+
+/// Read what is left of a body that is refused, unless its sender has asked first or is slow.
+pub(super) async fn discard(body: &mut Incoming, headers: &HeaderMap, why: &Refusal) {
+    if !headers.contains_key(EXPECT) && why.reason != TOO_SLOW {
+        incoming::discard(body, DISCARDED).await;
+    }
 }
 
 /// Decode a body.

@@ -19,7 +19,9 @@ use crate::push::read_text;
 use crate::push::store::Change;
 use crate::push::store::Group;
 use crate::push::store::GroupFamily;
+use crate::push::store::Pusher;
 use crate::push::store::Store;
+use crate::push::store::StoreLimits;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
@@ -32,6 +34,12 @@ const BEGIN: u32 = 2;
 const GROUP: u32 = 3;
 /// The snapshot was whole.
 const END: u32 = 4;
+
+/// What was taken once is taken again, whatever the limits are now.
+const ANYBODY: Pusher<'_> =
+    Pusher { name: "", group_series_max: usize::MAX, series_max: usize::MAX };
+const LIMITS: StoreLimits =
+    StoreLimits { group_series_max: usize::MAX, series_max: usize::MAX, groups_max: usize::MAX };
 
 /// One record.
 #[derive(Clone, Debug)]
@@ -134,19 +142,18 @@ impl GroupState {
 
 /// Records that are read again.
 #[derive(Debug)]
-pub struct Replay<N> {
+pub struct Replay {
     store: Store,
-    new_store: N,
     random: fn() -> u64,
     /// A snapshot that is being read.
     fresh: Option<Store>,
     n_bad: u64,
 }
 
-impl<N: Fn() -> Store> Replay<N> {
-    /// Begin with what `new_store` makes.
-    pub fn new(new_store: N, random: fn() -> u64) -> Self {
-        Self { store: new_store(), new_store, random, fresh: None, n_bad: 0 }
+impl Replay {
+    /// Begin with nothing. `random` must be unpredictable to whoever pushes.
+    pub fn new(random: fn() -> u64) -> Self {
+        Self { store: Store::new(LIMITS, random), random, fresh: None, n_bad: 0 }
     }
 
     /// Do again what a queue says.
@@ -165,7 +172,7 @@ impl<N: Fn() -> Store> Replay<N> {
     pub fn take(&mut self, kind: u32, time_ms: i64, payload: &[u8]) {
         let is_good = match kind {
             BEGIN => {
-                self.fresh = Some((self.new_store)());
+                self.fresh = Some(Store::new(LIMITS, self.random));
                 true
             }
             END => self.fresh.take().map(|fresh| self.store = fresh).is_some(),
@@ -180,7 +187,7 @@ impl<N: Fn() -> Store> Replay<N> {
         self.n_bad += u64::from(!is_good);
     }
 
-    /// What is there then, and how many records could not be understood.
+    /// What is there then, without limits, and how many records could not be understood.
     pub fn finish(self) -> (Store, u64) {
         (self.store, self.n_bad)
     }
@@ -226,6 +233,7 @@ fn redo(store: &mut Store, time_ms: i64, payload: &[u8], random: fn() -> u64) ->
     };
     let time_to_live_ms = head.get("time_to_live_ms").and_then(Value::as_i64);
     let families = read(body, &key, random)?;
+    store.check(&key, &families, change, ANYBODY).ok()?;
     store.apply(&key, families, change, owner(&head), time_ms, time_to_live_ms);
     Some(())
 }
@@ -239,6 +247,7 @@ fn redo_group(store: &mut Store, payload: &[u8], random: fn() -> u64) -> Option<
     let is_last_good = head.get("is_last_good").and_then(Value::as_bool);
     let is_last_good = is_last_good.unwrap_or(pushed_ms > 0 && pushed_ms >= failed_ms);
     let families = read(body, &key, random)?;
+    store.check(&key, &families, Change::Replace, ANYBODY).ok()?;
     if failed_ms > 0 && is_last_good {
         store.fail(&key, failed_ms);
     }
@@ -252,17 +261,10 @@ fn redo_group(store: &mut Store, payload: &[u8], random: fn() -> u64) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::store::StoreLimits;
     use std::collections::BTreeMap;
 
-    const MAX: usize = usize::MAX;
-
-    fn new_store() -> Store {
-        Store::new(StoreLimits { group_series_max: MAX, series_max: MAX, groups_max: MAX }, || 4)
-    }
-
     fn replay<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> (Store, u64) {
-        let mut replay = Replay::new(new_store, || 4);
+        let mut replay = Replay::new(|| 4);
         for entry in entries {
             replay.take(entry.kind, entry.now_ms, &entry.payload);
         }
@@ -334,6 +336,15 @@ mod tests {
         assert_eq!(contents(&replay(&entries).0), contents(&other));
         entries.pop();
         assert_eq!(contents(&replay(&entries).0), contents(&store));
+    }
+
+    /// Found by fuzzing: one family with values of two types.
+    #[test]
+    fn a_record_that_does_not_fit_is_none() {
+        let (summary, untyped) = ("# TYPE s summary\ns_sum 1\n", "s{quantile=\"0.5\"} 1\n");
+        let push = |body| push("/metrics/job/x", body, Change::Aggregate(Gauges::Last), None);
+        let (store, n_bad) = replay(&[push(untyped), push(summary)]);
+        assert_eq!((store.n_series(), n_bad), (1, 1));
     }
 
     #[test]

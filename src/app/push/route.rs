@@ -27,6 +27,8 @@ pub(super) enum Route {
     Ready,
     /// `/-/metrics`: weir's own.
     OwnMetrics,
+    /// `/-/reload`.
+    Reload,
     /// `/`: an index.
     Index,
 }
@@ -44,6 +46,7 @@ impl Route {
             "/-/healthy" => Some(Self::Healthy),
             "/-/ready" => Some(Self::Ready),
             "/-/metrics" => Some(Self::OwnMetrics),
+            "/-/reload" => Some(Self::Reload),
             _ => None,
         })
     }
@@ -81,6 +84,7 @@ impl Route {
             Self::Health | Self::Healthy => "/-/healthy",
             Self::Ready => "/-/ready",
             Self::OwnMetrics => "/-/metrics",
+            Self::Reload => "/-/reload",
             Self::Index => "/",
         }
     }

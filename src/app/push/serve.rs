@@ -2,11 +2,14 @@
 
 use crate::app::clock;
 use crate::app::exit::Exit;
+use crate::app::gate::Reload;
 use crate::app::options;
+use crate::app::options::Options;
 use crate::app::options::random_word;
 use crate::app::push::PushOptions;
 use crate::app::push::PushProxy;
 use crate::app::push::run;
+use crate::app::reload;
 use crate::app::serve::Failure;
 use crate::app::serve::count_signals;
 use crate::app::serve::drained;
@@ -25,26 +28,27 @@ use crate::http::web::Web;
 use crate::telemetry::Metrics;
 use std::io;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
 /// Run until a signal ends it.
 ///
 /// # Errors
 ///
 /// Settings that push cannot work with, an address it cannot have, a drain out of time.
-pub(in crate::app) fn alone(config: Config) -> Result<(), Failure> {
+pub(in crate::app) fn alone(options: &Options, config: Config) -> Result<(), Failure> {
     if !config.remote_write.is_empty() {
         let line = "remote_write: what is pushed is not sent, unless upstreams and push.in_metrics make it part of what is scraped";
         return Err(Failure::new(Exit::BadInput, line.to_owned()));
     }
     options::warn(&config.warnings);
     let runtime = runtime()?;
-    let done = runtime.block_on(serve(config));
+    let done = runtime.block_on(serve(config, options.clone()));
     // What still runs on threads of its own is left behind.
     runtime.shutdown_background();
     done
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(config: Config, options: Options) -> Result<(), Failure> {
     let Some(settings) = config.push.clone() else { return Ok(()) };
     let front = web::front(config.web_config_file.as_deref(), config.open_probes);
     let front = front.await.map_err(|lines| Failure { exit: Exit::BadInput, lines })?;
@@ -60,10 +64,31 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let proxy = open(&config, settings, &front.web)?;
     let limits = server_limits(&config.limits);
     let stop = nth_signal(signals.clone(), 1);
+    let (reloading, web) = (Arc::clone(&proxy), Arc::clone(&front.web));
+    let make = move |config: &Config| {
+        let gone = || vec!["push: it is gone, and nothing else is served: restart weir".to_owned()];
+        take_settings(&reloading, config.push.clone().ok_or_else(gone)?, &web)
+    };
+    let reloads = reload::watch(options, config, make).map_err(failed)?;
+    proxy.answer_reloads(reloads.ask);
+    let taken = take_over(Arc::clone(&proxy), reloads.come);
     tokio::select! {
         drain = run(proxy, front, limits, listener, stop) => drained(drain),
         () = nth_signal(signals, 2) => Err(second_signal()),
+        () = taken => Ok(()),
     }
+}
+
+/// Tell of configurations that were read again; they are in force already. For ever.
+async fn take_over(proxy: Arc<PushProxy>, mut come: mpsc::Receiver<Reload<()>>) {
+    while let Some(Reload { outcome, reply }) = come.recv().await {
+        proxy.tell_reload(&outcome);
+        if let Some(reply) = reply {
+            // Who asked may have gone.
+            reply.send(outcome).ok();
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// The push proxy of a configuration, behind what stands before its server.
@@ -73,11 +98,7 @@ pub(in crate::app) fn open(
     web: &Web,
 ) -> Result<Arc<PushProxy>, Failure> {
     let bad = |lines| Failure { exit: Exit::BadInput, lines };
-    let names_clients = settings.identities.iter().any(|who| !who.client_names.is_empty());
-    if names_clients && !web.tls().is_some_and(|tls| tls.verifies_clients) {
-        let line = "push.identities: client_names need a web_config_file whose client_auth_type is VerifyClientCertIfGiven or RequireAndVerifyClientCert";
-        return Err(bad(vec![line.to_owned()]));
-    }
+    check_names(&settings, web).map_err(bad)?;
     let options = PushOptions {
         config: settings,
         directory: config.data_dir.as_ref().map(|directory| directory.join("push")),
@@ -86,6 +107,29 @@ pub(in crate::app) fn open(
         random: random_word,
     };
     PushProxy::new(options, Arc::new(Metrics::new())).map(Arc::new).map_err(bad)
+}
+
+/// Take over a new configuration, behind what stands before its server.
+///
+/// # Errors
+///
+/// What is wrong with it, a line each.
+pub(in crate::app) fn take_settings(
+    proxy: &PushProxy,
+    settings: PushConfig,
+    web: &Web,
+) -> Result<(), Vec<String>> {
+    check_names(&settings, web)?;
+    proxy.reload(settings)
+}
+
+fn check_names(settings: &PushConfig, web: &Web) -> Result<(), Vec<String>> {
+    let names_clients = settings.identities.iter().any(|who| !who.client_names.is_empty());
+    if names_clients && !web.tls().is_some_and(|tls| tls.verifies_clients) {
+        let line = "push.identities: client_names need a web_config_file whose client_auth_type is VerifyClientCertIfGiven or RequireAndVerifyClientCert";
+        return Err(vec![line.to_owned()]);
+    }
+    Ok(())
 }
 
 /// Serve push at an address of its own beside a gate, for ever.

@@ -3,6 +3,8 @@
 use crate::push::proxy::TestProxy;
 use crate::support::FakeTarget;
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A Pushgateway that takes everything.
 fn gateway() -> FakeTarget {
@@ -20,7 +22,8 @@ fn what_passed_is_sent_on_in_its_one_form() {
     let told = "pushed metrics are invalid or inconsistent with existing metrics: ";
     let body = "c_sum 0\n# TYPE c histogram\nc_sum 0\n";
     proxy.check("POST", "/metrics/job/x", body, 400, told);
-    proxy.check("DELETE", path, "", 200, "");
+    // Clients take nothing but 202 for success.
+    proxy.check("DELETE", path, "", 202, "");
     let heads = gateway.seen().heads;
     assert_eq!(heads.len(), 2, "{heads:?}");
     let expect = "PUT /prefix/metrics/job/x/a@base64/L2E/b/2 HTTP/1.1\r\n";
@@ -49,12 +52,46 @@ fn a_pushgateway_that_is_down_or_hangs_is_502_or_504_or_replaced_by_the_store() 
     let proxy = TestProxy::start(&settings);
     proxy.check("PUT", "/metrics/job/x", "m 1\n", 200, "");
     assert_eq!(proxy.series(), ["m{instance=\"\",job=\"x\"} 1"]);
+    // The Pushgateway may have the group, and was not told.
+    proxy.check("DELETE", "/metrics/job/x", "", 502, "the Pushgateway cannot be reached: ");
+    assert!(proxy.series().is_empty());
     // It listens and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let proxy =
         TestProxy::start(&format!("{{forward: {{url: 'http://{address}', timeout: 100ms}}}}"));
     proxy.check("PUT", "/metrics/job/x", "m 1\n", 504, "the Pushgateway did not answer in time\n");
+}
+
+#[test]
+fn what_was_kept_goes_when_the_pushgateway_has_all_of_it_anew() {
+    let is_up = Arc::new(AtomicBool::new(false));
+    let up = Arc::clone(&is_up);
+    let gateway = FakeTarget::start(move |peer| {
+        if up.load(Ordering::Relaxed) {
+            // Taken for success; the official clients want another.
+            peer.answer("204 No Content", "", b"");
+        } else {
+            peer.close();
+        }
+    });
+    let forward = format!("{{url: 'http://{}', fallback_to_store: true}}", gateway.address);
+    let proxy = TestProxy::start(&format!("{{forward: {forward}}}"));
+    let n_kept = || proxy.series().len();
+    proxy.check("PUT", "/metrics/job/put", "m 1\nn 2\n", 200, "");
+    proxy.check("PUT", "/metrics/job/post", "m 1\nn 2\n", 200, "");
+    proxy.check("PUT", "/metrics/job/gone", "m 1\n", 200, "");
+    assert_eq!(n_kept(), 5);
+    is_up.store(true, Ordering::Relaxed);
+    proxy.check("PUT", "/metrics/job/put", "m 2\n", 200, "");
+    assert_eq!(n_kept(), 3);
+    proxy.check("POST", "/metrics/job/post", "m 2\n", 200, "");
+    // The Pushgateway has nothing of the other family.
+    assert_eq!(n_kept(), 3);
+    proxy.check("POST", "/metrics/job/post", "m 2\nn 3\no 4\n", 200, "");
+    assert_eq!(n_kept(), 1);
+    proxy.check("DELETE", "/metrics/job/gone", "", 202, "");
+    assert_eq!(n_kept(), 0);
 }
 
 #[test]
@@ -94,6 +131,10 @@ fn envelopes_are_opened_and_no_host_but_those_configured_is_named() {
         "http://u:p@localhost:9091/metrics/job/x",
         "http://169.254.169.254/metrics/job/x",
         "gopher://localhost:9091/metrics/job/x",
+        "http://localhost.:9091/metrics/job/x",
+        "http://localhost:9091\\\\@evil/metrics/job/x",
+        "http://[::1]:9091/metrics/job/x",
+        "http://[::ffff:127.0.0.1]:9091/metrics/job/x",
     ] {
         send(
             &format!(r#"{{"target_url":"{other}","data":"{data}"}}"#),
@@ -101,6 +142,17 @@ fn envelopes_are_opened_and_no_host_but_those_configured_is_named() {
             "target_url may only name",
         );
     }
+    // What stands behind a query or a fragment is no path.
+    for path in ["?/metrics/job/x", "#@evil/metrics/job/x", "/%2e%2e/metrics/job/x"] {
+        let json = format!(r#"{{"target_url":"http://localhost:9091{path}","data":"{data}"}}"#);
+        send(&json, 404, "not a path of a push");
+    }
+    send(&format!(r#"{{"target_url":"{url}","method":5,"data":"{data}"}}"#), 400, "none of PUT");
+    let headers = format!(r#"{{"target_url":"{url}","data":"{data}","headers":[1]}}"#);
+    send(&headers, 400, "'headers' is no object of names and values");
+    let headers =
+        format!(r#"{{"target_url":"{url}","data":"{data}","headers":{{"Content-Type":1}}}}"#);
+    send(&headers, 400, "the header content-type has no value of a header");
     let json =
         format!(r#"{{"target_url":"http://localhost:9091/metrics/job/strict","data":"{data}"}}"#);
     send(

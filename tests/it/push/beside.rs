@@ -2,6 +2,7 @@
 
 use crate::cli::Process;
 use crate::push::proxy::{TestProxy, send};
+use crate::servers::eventually;
 use crate::support::{Reply, get};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -96,6 +97,50 @@ fn what_is_pushed_is_beside_what_is_scraped_or_in_it() {
     weir.check("GET", "/-/targets", "", 200, "push");
     weir.check("DELETE", "/metrics/job/x", "", 202, "");
     assert_eq!(series(&get(weir.address, "/metrics")), ["a 1"]);
+}
+
+/// A configuration in which one token may push, and a limit.
+fn with_token(folder: &Path, token: &str, gate: &str) -> String {
+    let hash = match token {
+        "one" => "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed",
+        _ => "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3",
+    };
+    let tokens = folder.join("tokens");
+    std::fs::write(&tokens, format!("{hash}\n")).unwrap();
+    let identities = format!("[{{name: ci, token_hashes_file: '{}'}}]", tokens.display());
+    format!("{gate}enable_reload: true\npush: {{identities: {identities}}}\n")
+}
+
+/// Alone, beside a gate, and apart from it: whoever may push is read again, and what is stored stays.
+#[test]
+fn who_may_push_is_read_again() {
+    let folder = folder();
+    for gate in ["", &*upstream(folder.path())] {
+        let path = folder.path();
+        let weir = Weir::start(path, &with_token(path, "one", gate));
+        let push = |token: &str| {
+            let headers = format!("Authorization: Bearer {token}\r\n");
+            send(weir.address, "PUT", &format!("/metrics/job/{token}"), &headers, b"a 1\n")
+                .unwrap()
+                .status
+        };
+        assert_eq!([push("one"), push("two")], [200, 401]);
+        let rewrite = |text: &str| {
+            let text = format!("listen_address: 127.0.0.1:0\n{text}");
+            std::fs::write(path.join("weir.yaml"), text).unwrap();
+        };
+        rewrite(&with_token(path, "two", gate));
+        weir.check("POST", "/-/reload", "", 200, "reloaded");
+        assert_eq!([push("one"), push("two")], [401, 200]);
+        weir.check("GET", "/api/v1/metrics", "", 200, "\"job\":\"one\"");
+        std::fs::write(path.join("tokens"), "no hash\n").unwrap();
+        weir.check("POST", "/-/reload", "", 500, "line 1 is no SHA-256 in hexadecimal");
+        assert_eq!([push("one"), push("two")], [401, 200]);
+        rewrite(&with_token(path, "one", gate));
+        weir.process.signal("HUP");
+        eventually("it is read again", || (push("one") == 200).then_some(()));
+        assert_eq!(push("two"), 401);
+    }
 }
 
 #[test]

@@ -259,7 +259,8 @@ fn words(status: u16, text: &str) -> &str {
     match status {
         404 | 405 => "",
         _ if text.starts_with(INCONSISTENT) => INCONSISTENT,
-        _ => text,
+        // weir says in plain words what is meant, on a line of its own.
+        _ => text.split_inclusive('\n').next().unwrap_or_default(),
     }
 }
 

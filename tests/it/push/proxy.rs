@@ -129,6 +129,51 @@ fn of_a_push_and_a_refusal_in_one_millisecond_the_last_counts() {
 }
 
 #[test]
+fn texts_with_the_ends_of_lines_of_another_system_are_refused_in_plain_words() {
+    let proxy = TestProxy::start("{}");
+    let told = |body: &str| {
+        let reply = proxy.send("PUT", "/metrics/job/x", body.as_bytes());
+        assert_eq!(reply.status, 400);
+        reply.text().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let lines = told("a 1\r\n");
+    let gateways = "text format parsing error in line 1: ";
+    assert_eq!(lines[0], format!("{gateways}expected float as value, got \"1\\r\""));
+    assert_eq!(lines[1..], ["lines end in CRLF here (\\r\\n): end them in LF alone (\\n)"]);
+    let lines = told("a 1");
+    assert_eq!(lines[0], format!("{gateways}unexpected end of input stream"));
+    assert_eq!(lines[1..], ["the last line has no line feed (\\n) at its end: add one"]);
+    assert_eq!(told("a b\n").len(), 1);
+    assert_eq!(told("a 1 5\r\n").len(), 2);
+    // Neither is wrong with those.
+    assert_eq!(told("a 1 5\n").len(), 1);
+}
+
+/// More than the buffers of sockets hold: without it being read, the client would find the connection
+/// broken while it writes, and never read why.
+#[test]
+fn who_sends_much_reads_why_it_is_refused() {
+    let proxy = TestProxy::start("{max_wire_bytes: 1MB, envelope_targets: ['a:1']}");
+    let body = vec![b'a'; 24 << 20];
+    for (method, path, status) in [
+        ("PUT", "/metrics/job/x", 413),
+        ("PUT", "/metrics/job//x", 400),
+        ("POST", "/push_metrics", 413),
+    ] {
+        let mut stream = TcpStream::connect(proxy.address).unwrap();
+        let n_bytes = body.len();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nContent-Length: {n_bytes}\r\nHost: w\r\n\r\n");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&body).unwrap();
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).unwrap();
+        assert_eq!(line, format!("HTTP/1.1 {status}").as_bytes(), "{method} {path}");
+    }
+}
+
+#[test]
 fn put_replaces_a_group_and_post_families() {
     let proxy = TestProxy::start("{}");
     proxy.check("PUT", "/metrics/job/x", "a 1\nb 2\n", 200, "");

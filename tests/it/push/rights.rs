@@ -112,7 +112,8 @@ fn policies_refuse_or_tell() {
     let told = "text format parsing error in line 1: unexpected end of input stream";
     let json: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
     let expect = serde_json::json!({
-        "status": "error", "reason": "syntax", "error": told, "lines": [told],
+        "status": "error", "reason": "syntax", "error": told,
+        "lines": [told, "the last line has no line feed (\\n) at its end: add one"],
     });
     assert_eq!((reply.status, json), (400, expect));
     proxy.check("PUT", "/metrics/job/warned", "w 1\n", 200, "");
