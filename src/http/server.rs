@@ -23,7 +23,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -47,6 +47,10 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub struct ServerLimits {
     /// Connections at the same time.
     pub connections_max: usize,
+    /// Clients that may wait for one, when all are taken …
+    pub queue_max: usize,
+    /// … and for how long.
+    pub queue_time_max: Duration,
     /// A client's time for the head of a request, and for beginning the next one.
     pub header_time_max: Duration,
     /// A client that takes nothing of an answer for this long is gone.
@@ -168,7 +172,7 @@ where
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let (stop, stopping) = watch::channel(());
-    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let places = Arc::new(Places::new(limits));
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let mut back_off = BACK_OFF_MIN;
@@ -188,23 +192,35 @@ where
             continue;
         };
         back_off = BACK_OFF_MIN;
-        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            observe(ConnectionEvent::Refused);
-            // In TLS there is nothing to be said before it is agreed on.
-            if tls().is_none() {
-                refuse(stream);
+        let turn_away = {
+            let (observe, tls) = (observe.clone(), tls());
+            move |stream| {
+                observe(ConnectionEvent::Refused);
+                // In TLS there is nothing to be said before it is agreed on.
+                if tls.is_none() {
+                    refuse(stream);
+                }
             }
+        };
+        let Some(place) = places.take() else {
+            turn_away(stream);
             continue;
         };
-        let (handler, observe, stopping) = (handler.clone(), observe.clone(), stopping.clone());
-        let tls = tls();
+        let (handler, observe, mut stopping) = (handler.clone(), observe.clone(), stopping.clone());
+        let (places, tls) = (Arc::clone(&places), tls());
         connections.spawn(async move {
+            let slot = tokio::select! {
+                slot = places.wait(place) => slot,
+                _ = stopping.changed() => return,
+            };
+            let Some(slot) = slot else { return turn_away(stream) };
             observe(ConnectionEvent::Opened);
             let _closed = OnDrop(|| observe(ConnectionEvent::Closed));
             drop(stream.set_nodelay(true));
+            // Whoever waits takes no memory for this.
             let event = match tls {
-                None => serve_connection((stream, None), limits, handler, stopping).await,
-                Some(tls) => serve_tls(tls, stream, limits, handler, stopping).await,
+                None => Box::pin(serve_connection((stream, None), limits, handler, stopping)).await,
+                Some(tls) => Box::pin(serve_tls(tls, stream, limits, handler, stopping)).await,
             };
             event.map(&observe);
             drop(slot);
@@ -213,6 +229,43 @@ where
     drop(listener);
     drop(stop);
     drain(connections, limits.drain_time_max).await
+}
+
+/// A connection's right to be, or its right to wait for that.
+enum Place {
+    Taken(OwnedSemaphorePermit),
+    Waiting(OwnedSemaphorePermit),
+}
+
+/// How many connections there may be, and how many may wait to be one.
+struct Places {
+    slots: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    time_max: Duration,
+}
+
+impl Places {
+    fn new(limits: ServerLimits) -> Self {
+        let slots = Arc::new(Semaphore::new(limits.connections_max));
+        let queue = Arc::new(Semaphore::new(limits.queue_max));
+        Self { slots, queue, time_max: limits.queue_time_max }
+    }
+
+    fn take(&self) -> Option<Place> {
+        let slot = Arc::clone(&self.slots).try_acquire_owned().map(Place::Taken);
+        slot.or_else(|_| Arc::clone(&self.queue).try_acquire_owned().map(Place::Waiting)).ok()
+    }
+
+    /// Wait, if that is what is to be done; `None` if it was in vain.
+    async fn wait(&self, place: Place) -> Option<OwnedSemaphorePermit> {
+        match place {
+            Place::Taken(slot) => Some(slot),
+            Place::Waiting(_turn) => {
+                let slot = Arc::clone(&self.slots).acquire_owned();
+                timeout(self.time_max, slot).await.ok()?.ok()
+            }
+        }
+    }
 }
 
 async fn drain(mut connections: JoinSet<()>, time_max: Duration) -> Drain {

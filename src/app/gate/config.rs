@@ -7,6 +7,8 @@ use crate::app::clock::Clock;
 use crate::app::gate::forward::ForwardPlan;
 use crate::app::gate::received::ReceivePlan;
 use crate::app::options::random_word;
+use crate::app::push::serve::QUEUE_TIME_MAX;
+use crate::app::push::serve::queue_max;
 use crate::config::RuleSet;
 use crate::config::file::aggregate::MergeRule;
 use crate::config::file::upstream::Upstream;
@@ -151,6 +153,9 @@ impl GateConfig {
             subset_timestamps: config.subset_timestamps,
             server: ServerLimits {
                 connections_max: limits.connections_max,
+                // Jobs that push wait; who scrapes comes again anyway.
+                queue_max: if config.push.is_some() { queue_max(limits) } else { 0 },
+                queue_time_max: QUEUE_TIME_MAX,
                 header_time_max: limits.header_time_max,
                 stall_time_max: limits.stall_time_max,
                 drain_time_max: limits.drain_time_max,

@@ -252,6 +252,8 @@ async fn serve_until(
     let limits = Limits::default();
     let limits = ServerLimits {
         connections_max: limits.connections_max,
+        queue_max: 0,
+        queue_time_max: Duration::ZERO,
         header_time_max: limits.header_time_max,
         stall_time_max: limits.stall_time_max,
         drain_time_max: limits.drain_time_max,

@@ -28,7 +28,15 @@ use crate::http::web::Web;
 use crate::telemetry::Metrics;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// Jobs come in crowds and do not come again: so many wait for others to be done and are not refused …
+const QUEUE_MAX: usize = 16 * 1024;
+/// … if that leaves so many files of those the process may have open, for the journal and the like …
+const FILES_LEFT: usize = 256;
+/// … for so long.
+pub(in crate::app) const QUEUE_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Run until a signal ends it.
 ///
@@ -148,10 +156,22 @@ pub(in crate::app) async fn beside(
     Ok(run(proxy, front, server_limits(&config.limits), listener, shutdown).await)
 }
 
+/// How many clients may wait for a connection.
+pub(in crate::app) fn queue_max(limits: &Limits) -> usize {
+    // Where the system does not tell, there are enough.
+    let text = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let n_files = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    let n_files: usize = n_files.unwrap_or(usize::MAX);
+    n_files.saturating_sub(limits.connections_max).saturating_sub(FILES_LEFT).min(QUEUE_MAX)
+}
+
 /// The bounds of a server.
 pub fn server_limits(limits: &Limits) -> ServerLimits {
     ServerLimits {
         connections_max: limits.connections_max,
+        queue_max: queue_max(limits),
+        queue_time_max: QUEUE_TIME_MAX,
         header_time_max: limits.header_time_max,
         stall_time_max: limits.stall_time_max,
         drain_time_max: limits.drain_time_max,

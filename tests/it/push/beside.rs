@@ -4,7 +4,7 @@ use crate::cli::Process;
 use crate::push::proxy::{TestProxy, send};
 use crate::servers::eventually;
 use crate::support::{Reply, get};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -97,6 +97,33 @@ fn what_is_pushed_is_beside_what_is_scraped_or_in_it() {
     weir.check("GET", "/-/targets", "", 200, "push");
     weir.check("DELETE", "/metrics/job/x", "", 202, "");
     assert_eq!(series(&get(weir.address, "/metrics")), ["a 1"]);
+}
+
+/// Many more than there are connections for; and then where those there are come to no end.
+#[test]
+fn a_crowd_waits_and_none_of_it_is_lost() {
+    let folder = folder();
+    let push = "push: {policies: [{job: sum, aggregate: last}]}";
+    let weir = Weir::start(folder.path(), &format!("max_connections: 4\n{push}\n"));
+    let address = weir.address;
+    let crowd: Vec<_> = (0..200)
+        .map(|_| {
+            let body = b"# TYPE c counter\nc 1\n";
+            std::thread::spawn(move || send(address, "POST", "/metrics/job/sum", "", body))
+        })
+        .collect();
+    for client in crowd {
+        assert_eq!(client.join().unwrap().map(|reply| reply.status), Some(200));
+    }
+    assert_eq!(series(&get(address, "/metrics")), ["c{instance=\"\",job=\"sum\"} 200"]);
+    let holders: Vec<_> = (0..4).map(|_| TcpStream::connect(address).unwrap()).collect();
+    eventually("there is no connection left", || {
+        (send(address, "POST", "/metrics/job/sum", "", b"g 1\n")?.status == 503).then_some(())
+    });
+    drop(holders);
+    eventually("there is one again", || {
+        (send(address, "POST", "/metrics/job/sum", "", b"g 1\n")?.status == 200).then_some(())
+    });
 }
 
 /// A configuration in which one token may push, and a limit.

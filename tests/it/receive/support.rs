@@ -179,6 +179,8 @@ impl TestReceiver {
         let address = listener.local_addr().unwrap();
         let limits = ServerLimits {
             connections_max: 64,
+            queue_max: 0,
+            queue_time_max: Duration::ZERO,
             header_time_max: PATIENCE,
             stall_time_max: PATIENCE,
             drain_time_max: Duration::ZERO,
