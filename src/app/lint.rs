@@ -134,8 +134,7 @@ fn settings(options: &Options) -> Result<(RuleSet, Silences), (Exit, String)> {
     }
     let Some(path) = &options.silence else { return Ok((rules, Silences::default())) };
     let name = path.display().to_string();
-    let text = check::read_text(path)
-        .map_err(|error| (Exit::Failure, format!("cannot read {name:?}: {error}")))?;
+    let text = check::read_text(path).map_err(|error| (Exit::Failure, error.to_string()))?;
     let silences = Silences::parse(&text).map_err(|errors| {
         let lines: Vec<_> =
             errors.iter().map(|error| format!("{name}:{}: {}", error.line, error.kind)).collect();

@@ -19,16 +19,21 @@ const DURATION_UNITS: [(&str, f64); 8] = [
 /// Go's longest, 292 years; moments so far ahead can still be reckoned with.
 const DURATION_MAX: Duration = Duration::from_nanos(i64::MAX as u64);
 
-const SIZE_UNITS: [(&str, u64); 10] = [
+/// As in the configuration file, `MB` is `MiB`.
+const SIZE_UNITS: [(&str, u64); 14] = [
     ("", 1),
     ("B", 1),
     ("k", 1000),
     ("K", 1 << 10),
+    ("KB", 1 << 10),
     ("KiB", 1 << 10),
     ("M", 1 << 20),
+    ("MB", 1 << 20),
     ("MiB", 1 << 20),
     ("G", 1 << 30),
+    ("GB", 1 << 30),
     ("GiB", 1 << 30),
+    ("TB", 1 << 40),
     ("TiB", 1 << 40),
 ];
 
@@ -139,9 +144,14 @@ mod tests {
 
     #[test]
     fn sizes_are_read_with_and_without_units() {
-        for (text, bytes) in
-            [("1048576", 1 << 20), ("1MiB", 1 << 20), ("64K", 65_536), ("1GiB", 1 << 30), ("5B", 5)]
-        {
+        for (text, bytes) in [
+            ("1048576", 1 << 20),
+            ("1MiB", 1 << 20),
+            ("64K", 65_536),
+            ("1GiB", 1 << 30),
+            ("5B", 5),
+            ("64MB", 64 << 20),
+        ] {
             assert_eq!(size::<u64>(text), Ok(bytes), "{text}");
         }
         for text in ["", "0", "-1", "1.5GiB", "1XB", "99999999999TiB", "1K1K"] {

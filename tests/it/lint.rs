@@ -437,6 +437,8 @@ fn the_command_ends_as_promtool_does() {
                  unexpected end of input stream\n";
     check_run("a 1", "", file, Exit::Failure, "", error);
     check_run("a 1\n", "help-missing *\n", &["--silence", "silences", "-"], Exit::Clean, "", "");
+    let error = "cannot read \"nosuch\": No such file or directory (os error 2)\n";
+    check_run("a 1\n", "", &["--silence", "nosuch", "-"], Exit::Failure, "", error);
     let error = "silences:1: expected a rule and a metric name, such as: help-missing go_*\n";
     check_run("a 1\n", "x\n", &["--silence", "silences", "-"], Exit::BadInput, "", error);
     let error = "nothing to do: there are no --rules and no --extended\n";

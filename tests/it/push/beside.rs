@@ -2,7 +2,7 @@
 
 use crate::cli::Process;
 use crate::push::proxy::{TestProxy, send};
-use crate::servers::eventually;
+use crate::servers::{Prometheus, Server, eventually, find_or_skip};
 use crate::support::{Reply, get};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -97,6 +97,35 @@ fn what_is_pushed_is_beside_what_is_scraped_or_in_it() {
     weir.check("GET", "/-/targets", "", 200, "push");
     weir.check("DELETE", "/metrics/job/x", "", 202, "");
     assert_eq!(series(&get(weir.address, "/metrics")), ["a 1"]);
+}
+
+/// A series whose group has no instance gets none from Prometheus, as from a Pushgateway.
+#[test]
+fn prometheus_keeps_the_labels_of_what_was_pushed() {
+    let programs = (find_or_skip("prometheus"), find_or_skip("pushgateway"));
+    let (Some(prometheus), Some(pushgateway)) = programs else { return };
+    let folder = folder();
+    let weir = Weir::start(folder.path(), &format!("{}push: {{}}\n", upstream(folder.path())));
+    let (pushgateway, _) = Server::pushgateway(pushgateway);
+    for (address, name) in [(weir.address, "weir"), (pushgateway.address.parse().unwrap(), "other")]
+    {
+        check(address, "PUT", &format!("/metrics/job/{name}"), "m 1\n", 200, "");
+        let path = format!("/metrics/job/{name}/instance/own");
+        check(address, "PUT", &path, "n 1\n", 200, "");
+    }
+    let server = Server::at(weir.address.to_string());
+    let jobs = [
+        ("a", &server, "honor_labels: true\n  metrics_path: /pushed"),
+        ("b", &pushgateway, "honor_labels: true"),
+    ];
+    let prometheus = Prometheus::scraping(prometheus, &jobs);
+    for name in ["weir", "other"] {
+        for query in ["m{job=\"NAME\",instance=\"\"}", "n{job=\"NAME\",instance=\"own\"}"] {
+            let query = query.replace("NAME", name);
+            eventually(&query, || prometheus.value(&query, None));
+        }
+    }
+    assert_eq!(prometheus.value("m{instance!=\"\"} or n{instance!=\"own\"}", None), None);
 }
 
 /// Many more than there are connections for; and then where those there are come to no end.
