@@ -31,7 +31,7 @@ pub enum ReadError<E> {
     NoRoom(E),
 }
 
-/// Read a body. Memory is taken as bytes come, beyond [`AT_ONCE_BYTES_MAX`] whatever the sender says
+/// Read a body. Memory is taken as bytes come, beyond the first MiB whatever the sender says
 /// their number is; `hold` is told how many came before they are kept.
 ///
 /// # Errors

@@ -133,8 +133,7 @@ impl Sender {
                 self.link.store.noted(noting).await;
             }
             // The next round is made while this one is on its way.
-            let (noting, gathered) =
-                tokio::join!(deliver(&self.link, round), self.gatherer.next());
+            let (noting, gathered) = tokio::join!(deliver(&self.link, round), self.gatherer.next());
             if noting.is_none() {
                 return;
             }
