@@ -6,11 +6,17 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::buffer::Dir;
 use crate::buffer::DirFile;
 
 const LOCK: &str = "lock";
+/// Who had a directory may be ending: a process that was killed goes when the system gets to it.
+/// So often it is looked again …
+const LOCK_TRIES: u32 = 100;
+/// … after so long.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A directory that this process has for itself while the value lives.
 #[derive(Debug)]
@@ -27,19 +33,25 @@ impl DiskDir {
     ///
     /// # Errors
     ///
-    /// When it cannot be made or opened, or another process has it.
+    /// When it cannot be made or opened, or another process has it, and is not just ending.
     pub fn open(path: &Path) -> io::Result<Self> {
         fs::create_dir_all(path)?;
         let lock = OpenOptions::new().create(true).append(true).open(path.join(LOCK))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::ResourceBusy,
-                    "another process has this queue; give each its own directory",
-                ));
+        let mut n_tried = 0;
+        while let Err(error) = lock.try_lock() {
+            match error {
+                TryLockError::Error(error) => return Err(error),
+                TryLockError::WouldBlock if n_tried < LOCK_TRIES => {
+                    n_tried += 1;
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                TryLockError::WouldBlock => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::ResourceBusy,
+                        "another process has this queue; give each its own directory",
+                    ));
+                }
             }
-            Err(TryLockError::Error(error)) => return Err(error),
         }
         Ok(Self { path: path.to_owned(), handle: File::open(path)?, _lock: lock })
     }

@@ -74,9 +74,8 @@ impl Source {
     /// Everything that is wrong with it, a line each.
     pub fn load(&self) -> Result<Loaded, Failure> {
         let (name, text, folder) = self.text()?;
-        let read_file = |file: &str| {
-            check::read_text(&folder.join(file)).map_err(|e| format!("cannot read {file:?}: {e}"))
-        };
+        let read_file =
+            |file: &str| check::read_text(&folder.join(file)).map_err(|e| e.to_string());
         let lines =
             |errors: ConfigErrors| bad_input(errors.iter().map(ToString::to_string).collect());
         let (document, _) = Document::read(&name, &text, &self.set, &read_file).map_err(lines)?;
@@ -114,8 +113,7 @@ impl Source {
             (Some(_), Some(_)) => Err(one("a file and --preset: give one of them")),
             (Some(path), None) => {
                 let name = path.display().to_string();
-                let text = check::read_text(path)
-                    .map_err(|e| one(&format!("cannot read {name:?}: {e}")))?;
+                let text = check::read_text(path).map_err(|e| one(&e.to_string()))?;
                 let folder = path.parent().unwrap_or(Path::new("."));
                 Ok((name, text, folder.to_owned()))
             }
