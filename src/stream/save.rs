@@ -12,7 +12,8 @@
 //! ```
 //!
 //! The random words are the key of the fingerprints, by which series are known: the file has to be
-//! kept as a secret. The check is a fingerprint of all bytes before it: a file that is not whole,
+//! kept as a secret. A rule whose last window is a day away from now begins anew: nobody waits for
+//! what it would tell, and one that is ahead would stand still. The check is a fingerprint of all bytes before it: a file that is not whole,
 //! or was changed, is refused as a whole.
 
 use super::group::Group;
@@ -29,6 +30,8 @@ use crate::model::fingerprint::KEY_WORDS;
 
 const MAGIC: &[u8; 8] = b"weiragg\x01";
 const CHECK_BYTES: usize = 16;
+/// How far from now the last window of a state may be.
+const APART_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
 /// Why a state was not taken over.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -90,7 +93,7 @@ impl Aggregator {
             let mut wanted = aggregator.rules.iter_mut();
             let same = wanted.find(|wanted| wanted.rule.identity().as_bytes() == identity);
             if let Some(wanted) = same {
-                wanted.go_on_with(state);
+                wanted.go_on_with(state, now_ms);
             }
         }
         Ok((aggregator, random))
@@ -175,17 +178,23 @@ impl RuleState {
     }
 
     /// Take over what was saved; groups get other numbers.
-    fn go_on_with(&mut self, saved: Saved) {
+    fn go_on_with(&mut self, saved: Saved, now_ms: i64) {
         let Saved { closed_ms, began_ms, groups, inputs, windows } = saved;
+        let interval_ms = self.rule.parts.interval_ms;
+        if closed_ms.abs_diff(now_ms) > APART_MS_MAX || closed_ms.rem_euclid(interval_ms) != 0 {
+            return;
+        }
         (self.closed_ms, self.began_ms) = (closed_ms, began_ms);
         let numbers: std::collections::HashMap<u32, u32> =
             groups.into_iter().map(|(old, group)| (old, self.groups.add(group))).collect();
         for input in inputs {
             if let Some(group) = numbers.get(&input.group) {
-                self.add_input(Input { group: *group, ..input });
+                let seen_ms = input.seen_ms.min(now_ms);
+                self.add_input(Input { group: *group, seen_ms, ..input });
             }
         }
-        for (end_ms, filled) in windows {
+        let is_open = |end_ms: i64| end_ms > closed_ms && end_ms.rem_euclid(interval_ms) == 0;
+        for (end_ms, filled) in windows.into_iter().filter(|(end_ms, _)| is_open(*end_ms)) {
             let mut open = Vec::new();
             open.resize_with(self.groups.all.len(), Window::default);
             for (old, window) in filled {

@@ -404,6 +404,12 @@ fn a_state_that_is_not_whole_is_refused() {
     let rules = vec![Rule::new(parts(&[Output::Max]))];
     let (other, _) = Aggregator::restore(rules, &saved, at(3)).unwrap();
     assert_eq!(other.sizes().next(), Some((0, 0)));
+    // So do all where the time is another.
+    for (seconds, is_kept) in [(3, true), (86_000, true), (87_000, false), (-87_000, false)] {
+        let rules = vec![Rule::new(parts(&[Output::Total, Output::Quantiles]))];
+        let (later, _) = Aggregator::restore(rules, &saved, at(seconds)).unwrap();
+        assert_eq!(later.sizes().next() == Some((1, 1)), is_kept, "{seconds}");
+    }
     assert_eq!(BUCKETS.len(), 11);
 }
 
