@@ -2,8 +2,13 @@
 //! guarded by one.
 
 use crate::cli::Process;
+use crate::receive::support::compress;
+use crate::receive::support::content_type;
+use crate::remote_write::receiver::Receiver;
 use crate::servers::find_or_skip;
 use crate::support::FakeTarget;
+use crate::wire::OwnedMessage;
+use crate::wire::OwnedSeries;
 use rcgen::BasicConstraints;
 use rcgen::CertificateParams;
 use rcgen::CertifiedIssuer;
@@ -16,6 +21,8 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::Instant;
+use weir::wire::Sample;
+use weir::wire::Version;
 
 const WEIR: &str = env!("CARGO_BIN_EXE_weir");
 const CONFIGS: &str =
@@ -165,13 +172,25 @@ struct Guarded {
 impl Guarded {
     /// `None` where there is no curl.
     fn start(web: &str, flags: &[&str]) -> Option<Self> {
+        let target = FakeTarget::text("a 1\n");
+        let url = target.url();
+        let more = move |command: &mut Command, _: &Files| {
+            command.args(["--upstream", &url]).args(flags);
+        };
+        Self::start_with(web, target, more)
+    }
+
+    /// `more` says what weir does, beside listening.
+    fn start_with(
+        web: &str,
+        target: FakeTarget,
+        more: impl FnOnce(&mut Command, &Files),
+    ) -> Option<Self> {
         let curl = find_or_skip("curl")?;
         let files = Files::new();
-        let web = files.web(web);
-        let target = FakeTarget::text("a 1\n");
         let mut command = Command::new(WEIR);
-        command.args(["-p0", "--upstream", &target.url(), "--web.config.file"]);
-        command.arg(web).args(flags);
+        command.args(["-p0", "--web.config.file"]).arg(files.web(web));
+        more(&mut command, &files);
         let process = Process::start(&mut command);
         Some(Self { process, files, curl, _target: target })
     }
@@ -255,6 +274,53 @@ fn probes_may_stay_open() {
     let refused = "weir_limit_refusals_total{limit=\"request_rate\"}";
     assert_eq!(weir.metric("http", &["-u", "bob:s3cret"], refused), 0);
     assert_eq!(weir.status("http://HOST/metrics", &["-u", "bob:s3cret"]), 429);
+}
+
+/// Remote write that is pushed passes the same guard as everything else.
+#[test]
+fn what_is_pushed_is_guarded_too() {
+    let receiver = Receiver::accepting();
+    let url = receiver.url();
+    let receive = |command: &mut Command, files: &Files| {
+        let data = files.path("data").display().to_string();
+        files.write(
+            "weir.yaml",
+            &format!(
+                "data_dir: {data}\nreceive: {{remote_write: {{}}}}\nremote_write:\n\
+                 - {{url: '{url}', queue_config: {{batch_send_deadline: 20ms}}}}\n"
+            ),
+        );
+        command.arg("--config").arg(files.path("weir.yaml"));
+    };
+    let headers = "http_server_config: {headers: {X-Frame-Options: deny}}\n";
+    let web = TLS.to_owned() + &users(PASSWORD) + headers;
+    let Some(weir) = Guarded::start_with(&web, FakeTarget::text(""), receive) else { return };
+    let push = |user: &str, value: f64| {
+        let labels = vec![(b"__name__".to_vec(), b"a".to_vec())];
+        let samples = vec![Sample { value, timestamp_ms: 5, start_timestamp_ms: 0 }];
+        let series = vec![OwnedSeries { labels, samples, ..OwnedSeries::default() }];
+        let message = OwnedMessage { series, metadata: Vec::new() };
+        let body = compress(&message.encode(Version::V2));
+        std::fs::write(weir.files.path("body"), body).unwrap();
+        let content = format!("Content-Type: {}", content_type(Version::V2));
+        let args = ["--cacert", "ca.pem", "-u", user, "--data-binary", "@body", "-H", &content];
+        let args = [&args[..], &["-H", "Content-Encoding: snappy"]].concat();
+        weir.curl("https://HOST/api/v1/write", &args)
+    };
+    let (_, status, text) = push("bob:wrong", 1.0);
+    assert_eq!(status, 401, "{text}");
+    assert!(text.contains("www-authenticate: Basic") && text.contains("deny"), "{text}");
+    let (_, status, text) = push("bob:s3cret", 2.0);
+    assert_eq!(status, 204, "{text}");
+    assert!(text.contains("x-frame-options: deny"), "{text}");
+    assert!(text.contains("x-prometheus-remote-write-samples-written: 1"), "{text}");
+    // Nor is it taken in the clear.
+    let (code, ..) = weir.curl("http://HOST/api/v1/write", &["-u", "bob:s3cret", "-d", "x"]);
+    assert_ne!(code, 0);
+    receiver.wait_for(1);
+    assert_eq!(receiver.accepted(), [("a".to_owned(), 2.0)]);
+    let metric = "weir_http_requests_total{code=\"401\",endpoint=\"/api/v1/write\"}";
+    assert_eq!(weir.metric("https", &["--cacert", "ca.pem", "-u", "bob:s3cret"], metric), 1);
 }
 
 #[test]
