@@ -135,6 +135,22 @@ impl Server {
         }
     }
 
+    /// Start a vmagent that works in `folder`, scrapes as `config` says and sends to `url`. Nobody
+    /// asks it anything.
+    pub(crate) fn vmagent(program: PathBuf, folder: &Path, config: &str, url: &str) -> Self {
+        let file = folder.join("scrape.yml");
+        std::fs::write(&file, config).unwrap();
+        let child = Command::new(program)
+            .args(["-httpListenAddr=127.0.0.1:0", "-remoteWrite.flushInterval=200ms"])
+            .arg(format!("-promscrape.config={}", file.display()))
+            .arg(format!("-remoteWrite.tmpDataPath={}", folder.join("data").display()))
+            .arg(format!("-remoteWrite.url={url}"))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child: Some(child), address: String::new() }
+    }
+
     /// Start a VictoriaMetrics that keeps its data in `folder`.
     pub(crate) fn victoria_metrics(program: PathBuf, folder: &Path) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,5 +1,7 @@
 //! From a real server through weir to a real server: what arrives is what was sent.
 
+use super::receiver::Got;
+use super::receiver::Receiver;
 use crate::cli::Process;
 use crate::servers::Prometheus;
 use crate::servers::Server;
@@ -186,6 +188,43 @@ fn weir_to_victoria_metrics() {
     let sent = sender.points();
     let made_up: Vec<_> = arrived.difference(&sent).collect();
     assert!(made_up.is_empty(), "{made_up:#?}");
+}
+
+/// vmagent speaks zstd until it is answered 415, and has other labels first than Prometheus.
+#[test]
+fn vmagent_to_weir() {
+    let Some(program) = find_rare_or_skip("vmagent") else { return };
+    for message in [V1, V2] {
+        let receiver = Receiver::accepting();
+        let (weir, _folder) = start_weir(&receiver.url().to_string(), message, "");
+        let target = target();
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "scrape_configs:\n- job_name: app\n  scrape_interval: 500ms\n\
+             \x20 static_configs: [{{targets: ['{}']}}]\n",
+            target.address
+        );
+        let url = format!("http://{}/api/v1/write", weir.address);
+        let _vmagent = Server::vmagent(program.clone(), folder.path(), &config, &url);
+        let values_of = |got: &[Got], name: &str| -> Vec<f64> {
+            let all = got.iter().flat_map(Got::samples);
+            all.filter(|(of, value)| of == name && !value.is_nan()).map(|(_, v)| v).collect()
+        };
+        // Each scrape has counted one more; the other series of that name is always the same.
+        receiver.wait_until(|got| values_of(got, "requests_total").contains(&5.0));
+        let values = values_of(&receiver.got(), "requests_total");
+        let mut counted: Vec<_> = values.into_iter().filter(|value| *value >= 1.0).collect();
+        // It sends several requests at a time, in whatever order.
+        counted.sort_by(f64::total_cmp);
+        let from_1: Vec<_> = (1_u8..).map(f64::from).take(counted.len()).collect();
+        assert_eq!(counted, from_1, "{message}");
+        assert_eq!(values_of(&receiver.got(), "up")[..2], [1.0, 1.0]);
+        assert!(receiver.got().iter().any(|got| {
+            let mut all = got.message.series.iter();
+            let job = (b"job".to_vec(), b"app".to_vec());
+            all.any(|series| series.labels.contains(&job) && series.labels.is_sorted())
+        }));
+    }
 }
 
 /// Every sample that is a number, spelled as Prometheus does.
