@@ -269,6 +269,14 @@ impl Store {
         }
     }
 
+    /// Note when a family of a group was pushed, if it is there.
+    pub fn set_pushed(&mut self, key: &GroupingKey, name: &str, pushed_ms: i64) {
+        let shared = self.families.get_mut(name);
+        if let Some(family) = shared.and_then(|shared| shared.by_group.get_mut(key)) {
+            Arc::make_mut(family).pushed_ms = pushed_ms;
+        }
+    }
+
     /// Note that a push was refused; the group is there from now on, if it can be.
     pub fn fail(&mut self, key: &GroupingKey, now_ms: i64) {
         let can_be = self.groups.len() < self.limits.groups_max && self.twin(key).is_none();

@@ -22,6 +22,7 @@ use crate::push::store::GroupFamily;
 use crate::push::store::Pusher;
 use crate::push::store::Store;
 use crate::push::store::StoreLimits;
+use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
@@ -130,10 +131,13 @@ impl GroupState {
     /// As it stands in the snapshot.
     pub fn entry(&self, now_ms: i64) -> Entry {
         let Self { key, group, families } = self;
+        let older = families.iter().filter(|(_, family)| family.pushed_ms != group.pushed_ms);
+        let older: Map<_, _> =
+            older.map(|(name, family)| (name.clone(), family.pushed_ms.into())).collect();
         let head = json!({
             "do": "put", "path": path(key), "owner": &*group.owner, "pushed_ms": group.pushed_ms,
             "failed_ms": group.failed_ms, "is_last_good": group.is_last_good,
-            "expires_ms": group.expires_ms,
+            "expires_ms": group.expires_ms, "families_ms": older,
         });
         let body = write_families(families.iter().map(|(name, f)| (&**name, &f.family)));
         Entry::new(GROUP, &head, &body, now_ms)
@@ -252,6 +256,11 @@ fn redo_group(store: &mut Store, payload: &[u8], random: fn() -> u64) -> Option<
         store.fail(&key, failed_ms);
     }
     store.apply(&key, families, Change::Replace, owner(&head), pushed_ms, time_to_live_ms);
+    // Families that were pushed before the group was pushed to last.
+    let older = head.get("families_ms").and_then(Value::as_object);
+    for (name, pushed_ms) in older.into_iter().flatten() {
+        store.set_pushed(&key, name, pushed_ms.as_i64()?);
+    }
     if !is_last_good {
         store.fail(&key, failed_ms);
     }
@@ -274,8 +283,7 @@ mod tests {
     /// All that is told of a store.
     fn contents(store: &Store) -> BTreeMap<String, String> {
         let group = |state: GroupState| {
-            let families: Vec<_> =
-                state.families.iter().map(|(_, family)| &family.family).collect();
+            let families: Vec<_> = state.families.iter().map(|(_, family)| family).collect();
             (path(&state.key), format!("{:?} {families:?}", state.group))
         };
         GroupState::all(store).into_iter().map(group).collect()
@@ -306,6 +314,8 @@ mod tests {
             push("/metrics/job/gone", "a 1\n", Change::Replace, Some(50)),
             Entry::delete(&key("/metrics/job/gone"), 1000),
             Entry::fail(&key("/metrics/job/never"), 1000),
+            // The other families of the group are older then.
+            Entry { now_ms: 1500, ..push(good, "c 1\n", Change::Update, None) },
         ]
     }
 
