@@ -30,6 +30,10 @@ use crate::model::fingerprint::KEY_WORDS;
 
 const MAGIC: &[u8; 8] = b"weiragg\x01";
 const CHECK_BYTES: usize = 16;
+/// What is counted in one window, at most: sums of it fit.
+const WINDOW_COUNT_MAX: u64 = 1 << 40;
+/// What is counted in a group since it began, at most.
+const GROUP_COUNT_MAX: u64 = 1 << 60;
 /// How far from now the last window of a state may be.
 const APART_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
@@ -158,7 +162,7 @@ impl RuleState {
             let number = rest.u32()?;
             let labels = rest.bytes()?.into();
             let total = f64::from_bits(rest.u64()?);
-            let buckets = rest.list(Reader::u64)?;
+            let buckets = rest.list(|rest| rest.count(GROUP_COUNT_MAX))?;
             let is_told = rest.u8()? != 0;
             Some((number, Group { labels, n_inputs: 0, total, buckets, is_told }))
         })?;
@@ -226,13 +230,16 @@ impl Window {
     }
 
     fn restore(rest: &mut Reader<'_>) -> Option<Self> {
-        let n = rest.u64()?;
+        let n = rest.count(WINDOW_COUNT_MAX)?;
         let mut value = || rest.u64().map(f64::from_bits);
         let (sum, min, max) = (value()?, value()?, value()?);
         let (last, increase) = (value()?, value()?);
         let last_ms = rest.i64()?;
-        let buckets = rest.list(Reader::u64)?;
-        let counts = rest.list(|rest| Some((i32::try_from(rest.i64()?).ok()?, rest.u64()?)))?;
+        let buckets = rest.list(|rest| rest.count(WINDOW_COUNT_MAX))?;
+        let counts = rest.list(|rest| {
+            let step = i32::try_from(rest.i64()?).ok()?;
+            Some((step, rest.count(WINDOW_COUNT_MAX)?))
+        })?;
         let sketch = Sketch { counts: counts.into_iter().collect() };
         let more = More { buckets, sketch };
         let more = (more != More::default()).then(|| Box::new(more));
@@ -314,6 +321,11 @@ impl<'a> Reader<'a> {
 
     fn fingerprint(&mut self) -> Option<Fingerprint> {
         Some(Fingerprint::of_words([self.u64()?, self.u64()?]))
+    }
+
+    /// A number of something, of which there cannot be more than this.
+    fn count(&mut self, max: u64) -> Option<u64> {
+        self.u64().filter(|n| *n <= max)
     }
 
     /// A list; memory is taken as items come, whatever is said of their number.

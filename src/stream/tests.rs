@@ -475,7 +475,56 @@ fn run(events: &[Event], restart: bool, twice: bool) -> Told {
     told
 }
 
+/// A state of all outputs, saved while a window is open.
+fn saved_state(outputs: &[Output]) -> Vec<u8> {
+    let mut test = Test::of(outputs);
+    for (pod, seconds, value) in [("a", 1, 1.0), ("b", 4, 7.0), ("a", 11, 3.0), ("b", 22, 9.0)] {
+        test.push(pod, &[(seconds, value)]);
+    }
+    test.flush(20);
+    test.aggregator.save(&WORDS)
+}
+
 proptest! {
+    /// A state in which something stands that was never saved, signed all the same, is refused or
+    /// gone on with: without a panic, and without an end of it.
+    #[test]
+    fn what_is_forged_does_no_harm(
+        place in any::<prop::sample::Index>(),
+        n_gone in 0_usize..40,
+        bytes in prop_oneof![
+            vec(any::<u8>(), 0..40),
+            (any::<u8>(), 0_usize..40).prop_map(|(byte, n)| vec![byte; n]),
+        ],
+    ) {
+        let outputs = [
+            Output::Total, Output::Increase, Output::HistogramBucket, Output::Quantiles,
+            Output::SumSamples, Output::Avg,
+        ];
+        let mut state = saved_state(&outputs);
+        state.truncate(state.len() - 16);
+        let head = 8 + 8 * KEY_WORDS;
+        let at = head + place.index(state.len() - head + 1);
+        let end = (at + n_gone).min(state.len());
+        state.splice(at..end, bytes);
+        for word in key().of(&state).words() {
+            state.extend_from_slice(&word.to_le_bytes());
+        }
+        let rules = || vec![Rule::new(parts(&outputs))];
+        if let Ok((aggregator, _)) = Aggregator::restore(rules(), &state, START_MS + 23_000) {
+            let saved = aggregator.save(&WORDS);
+            let again = Aggregator::restore(rules(), &saved, START_MS + 23_000).unwrap().0;
+            prop_assert_eq!(again.save(&WORDS).len(), saved.len());
+            let mut test = Test::of(&outputs);
+            test.aggregator = aggregator;
+            test.push("a", &[(24, 2.0)]);
+            // Labels may be of any bytes then.
+            test.aggregator.flush(START_MS + 400_000, |_, _| {});
+            test.push("c", &[(401, 5.0)]);
+            test.aggregator.flush(START_MS + 420_000, |_, _| {});
+        }
+    }
+
     /// Samples in order give what the definition says.
     #[test]
     fn windows_are_what_the_definition_says(events in events()) {

@@ -1,0 +1,126 @@
+//! A request of any bytes, judged, put through rules and written: what goes on can be read, is as
+//! much as was counted, and is the same once the outcome of the rules is remembered.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use std::path::Path;
+use std::sync::LazyLock;
+use weir::config::file;
+use weir::intake::{Counts, Intake, IntakeLimits, Plan, SeriesWriter, WayReport};
+use weir::model::FingerprintKey;
+use weir::relabel::Rules;
+use weir::wire::snappy::Snappy;
+use weir::wire::{
+    Decoder, Limits, MetricMetadata, Series, V2Encoder, Version, put_metadata_v1, put_series_v1,
+};
+
+const RULES: &str = "metric_relabel_configs:
+- {action: drop, source_labels: [__name__], regex: 'd.*'}
+- {action: labeldrop, regex: 'l.*'}
+- {source_labels: [a, b], regex: '(.*);(.*)', target_label: c, replacement: '$2$1'}
+- {action: labelmap, regex: 'm(.*)', replacement: '$1'}
+- {source_labels: [x], regex: 'n.*', target_label: __name__, replacement: ''}
+- {action: hashmod, source_labels: [__name__], target_label: h, modulus: 3}
+";
+const NOW_MS: i64 = 1_700_000_000_000;
+
+static OF_FILE: LazyLock<Rules> = LazyLock::new(|| {
+    file::parse("weir.yaml", RULES, Path::new("/")).expect("it is in order").main.rules
+});
+
+/// Writes one message.
+struct Message {
+    version: Version,
+    v1: Vec<u8>,
+    v2: V2Encoder,
+}
+
+impl Message {
+    fn new(version: Version) -> Self {
+        Self { version, v1: Vec::new(), v2: V2Encoder::new() }
+    }
+
+    fn take(mut self) -> Vec<u8> {
+        if self.version == Version::V2 {
+            self.v2.finish(&mut self.v1);
+        }
+        self.v1
+    }
+}
+
+impl SeriesWriter for Message {
+    fn takes_whole(&self, version: Version, _: &Counts) -> bool {
+        version == self.version
+    }
+
+    fn push(&mut self, series: &Series<'_>) {
+        match self.version {
+            Version::V1 => drop(put_series_v1(&mut self.v1, series)),
+            Version::V2 => drop(self.v2.push(series)),
+        }
+    }
+
+    fn push_metadata(&mut self, metric: &MetricMetadata<'_>) {
+        if self.version == Version::V1 {
+            put_metadata_v1(&mut self.v1, metric);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.v1.clear();
+        self.v2.clear();
+    }
+}
+
+/// Where a request goes: behind no rules and behind some, in either version.
+const WAYS: [Version; 4] = [Version::V1, Version::V1, Version::V2, Version::V2];
+
+fn take(plan: &Plan, version: Version, body: &[u8]) -> Option<Vec<(WayReport, Vec<u8>)>> {
+    let mut writers = WAYS.map(Message::new);
+    let taken = Intake::new(plan).take(plan, &mut writers, version, body, NOW_MS).ok()?;
+    Some(taken.ways.into_iter().zip(writers.map(Message::take)).collect())
+}
+
+/// What was written is as much as was counted, and in order.
+fn check(version: Version, report: &WayReport, message: &[u8]) {
+    let mut decoder = Decoder::new(Limits::default());
+    let mut request = decoder.open(version, message).expect("what is written can be read");
+    let (mut n_series, mut n_samples) = (0, 0);
+    while let Some(series) = request.next_series().expect("what is written can be read") {
+        n_series += 1;
+        n_samples += series.samples().len() as u64;
+        let names: Vec<_> = series.labels().iter().map(|(name, _)| name.to_vec()).collect();
+        assert!(names.is_sorted_by(|a, b| a < b), "labels out of order: {names:?}");
+    }
+    if report.is_whole {
+        assert!(message.is_empty() || n_series == 0, "written, and whole");
+        return;
+    }
+    assert_eq!(n_samples, report.counts.points.n_samples);
+    // 1.0 has no place for some histograms, and so not for their series.
+    assert!(n_series <= report.counts.n_series);
+    assert!(version == Version::V1 || n_series == report.counts.n_series);
+}
+
+fuzz_target!(|input: (bool, Vec<u8>)| {
+    let (is_v2, message) = input;
+    let version = if is_v2 { Version::V2 } else { Version::V1 };
+    let mut body = Vec::new();
+    Snappy::new().compress(&message, &mut body).expect("it is short");
+    let rules = [Rules::default(), OF_FILE.clone(), Rules::default(), OF_FILE.clone()];
+    let limits = IntakeLimits {
+        decoded_bytes_max: 1 << 20,
+        series_max: 1000,
+        cached_series_max: 100,
+        cached_bytes_max: 1 << 16,
+        ..file::receive::ReceiveSettings::default().intake
+    };
+    let plan = Plan::new(rules.into(), limits, FingerprintKey::new(|| 7));
+    let first = take(&plan, version, &body);
+    assert!(take(&plan, version, &body) == first, "what is remembered changes the outcome");
+    // The body as it came, which is hardly ever snappy.
+    take(&plan, version, &message);
+    for ((report, message), version) in first.iter().flatten().zip(WAYS) {
+        check(version, report, message);
+    }
+});
