@@ -3,4 +3,5 @@
 mod bad_input;
 mod compliance;
 mod prometheus;
+mod senders;
 pub(crate) mod support;
