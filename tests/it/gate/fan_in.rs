@@ -108,6 +108,17 @@ fn a_slow_target_costs_only_its_own_data() {
     assert!(told.contains("timed out"), "{told}");
 }
 
+/// Two hundred targets that never answer, and one that does.
+#[test]
+fn targets_that_hang_hold_up_nobody() {
+    let hanging: Vec<_> = (0..200).map(|_| FakeTarget::start(Peer::hang)).collect();
+    let good = FakeTarget::text("g 1\n");
+    let all: Vec<_> = hanging.iter().chain([&good]).collect();
+    let options = Options { scrape_timeout: Some(Duration::from_secs(3)), ..Options::default() };
+    let reply = gate(&all, options).get("/metrics");
+    assert_eq!((reply.status, samples(reply.text())), (200, vec!["g 1"]), "{}", reply.text());
+}
+
 #[test]
 fn the_output_tells_of_targets_if_asked_to() {
     let good = FakeTarget::text("g 1\nh 2\n");
