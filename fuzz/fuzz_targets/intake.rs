@@ -6,13 +6,16 @@ use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 use std::sync::LazyLock;
 use weir::config::file;
-use weir::intake::{Counts, Intake, IntakeLimits, Plan, SeriesWriter, WayReport};
+use weir::intake::{Intake, IntakeLimits, Plan, WayReport};
 use weir::model::FingerprintKey;
 use weir::relabel::Rules;
 use weir::wire::snappy::Snappy;
-use weir::wire::{
-    Decoder, Limits, MetricMetadata, Series, V2Encoder, Version, put_metadata_v1, put_series_v1,
-};
+use weir::wire::{Decoder, Limits, Version};
+
+#[path = "../../tests/it/receive/message_writer.rs"]
+mod message_writer;
+
+use message_writer::MessageWriter;
 
 const RULES: &str = "metric_relabel_configs:
 - {action: drop, source_labels: [__name__], regex: 'd.*'}
@@ -28,57 +31,14 @@ static OF_FILE: LazyLock<Rules> = LazyLock::new(|| {
     file::parse("weir.yaml", RULES, Path::new("/")).expect("it is in order").main.rules
 });
 
-/// Writes one message.
-struct Message {
-    version: Version,
-    v1: Vec<u8>,
-    v2: V2Encoder,
-}
-
-impl Message {
-    fn new(version: Version) -> Self {
-        Self { version, v1: Vec::new(), v2: V2Encoder::new() }
-    }
-
-    fn take(mut self) -> Vec<u8> {
-        if self.version == Version::V2 {
-            self.v2.finish(&mut self.v1);
-        }
-        self.v1
-    }
-}
-
-impl SeriesWriter for Message {
-    fn takes_whole(&self, version: Version, _: &Counts) -> bool {
-        version == self.version
-    }
-
-    fn push(&mut self, series: &Series<'_>) {
-        match self.version {
-            Version::V1 => drop(put_series_v1(&mut self.v1, series)),
-            Version::V2 => drop(self.v2.push(series)),
-        }
-    }
-
-    fn push_metadata(&mut self, metric: &MetricMetadata<'_>) {
-        if self.version == Version::V1 {
-            put_metadata_v1(&mut self.v1, metric);
-        }
-    }
-
-    fn clear(&mut self) {
-        self.v1.clear();
-        self.v2.clear();
-    }
-}
-
 /// Where a request goes: behind no rules and behind some, in either version.
 const WAYS: [Version; 4] = [Version::V1, Version::V1, Version::V2, Version::V2];
 
 fn take(plan: &Plan, version: Version, body: &[u8]) -> Option<Vec<(WayReport, Vec<u8>)>> {
-    let mut writers = WAYS.map(Message::new);
+    let mut writers = WAYS.map(|version| MessageWriter::new(version, true));
     let taken = Intake::new(plan).take(plan, &mut writers, version, body, NOW_MS).ok()?;
-    Some(taken.ways.into_iter().zip(writers.map(Message::take)).collect())
+    let messages = writers.map(|mut writer| writer.take().unwrap_or_default());
+    Some(taken.ways.into_iter().zip(messages).collect())
 }
 
 /// What was written is as much as was counted, and in order.

@@ -360,17 +360,13 @@ impl Gate {
             Err(errors) => Err(errors),
         };
         self.metrics.reloaded(outcome.is_ok());
-        let told = match outcome {
-            Ok(()) => Ok(()),
-            Err(errors) => {
-                tell_bad(&errors);
-                self.reload_errors.store(Some(Arc::new(errors.clone())));
-                Err(errors)
-            }
-        };
+        if let Err(errors) = &outcome {
+            tell_bad(errors);
+            self.reload_errors.store(Some(Arc::new(errors.clone())));
+        }
         if let Some(reply) = reply {
             // Who asked may have gone.
-            reply.send(told).ok();
+            reply.send(outcome).ok();
         }
     }
 

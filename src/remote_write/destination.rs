@@ -179,10 +179,16 @@ pub(super) struct Making<'a> {
     pub(super) draining: &'a watch::Receiver<bool>,
 }
 
+/// A queue that was just opened.
+pub(super) struct Opened {
+    pub(super) store: Arc<Store>,
+    pub(super) status: Arc<Status>,
+}
+
 /// Where a line has its queue from.
 pub(super) enum Origin<'a> {
     /// It was just opened.
-    Opened { store: Arc<Store>, status: Arc<Status> },
+    Opened(Opened),
     /// A line before has it, which sends until it has ended what is under way.
     Before(&'a Line),
 }
@@ -215,7 +221,7 @@ impl Making<'_> {
     ) -> Line {
         let Surroundings { now_ms, random, proxies, .. } = self.surroundings;
         let (store, status) = match &origin {
-            Origin::Opened { store, status } => (Arc::clone(store), Arc::clone(status)),
+            Origin::Opened(Opened { store, status }) => (Arc::clone(store), Arc::clone(status)),
             Origin::Before(old) => {
                 let metrics = self.metrics.queue(&self.name, &url.to_string());
                 (Arc::clone(&old.link.store), Arc::new(Status::new(metrics)))
@@ -251,7 +257,7 @@ impl Making<'_> {
         });
         let sender = Sender::new(Arc::clone(&link));
         let sending = match origin {
-            Origin::Opened { .. } => tokio::spawn(sender.run()),
+            Origin::Opened(_) => tokio::spawn(sender.run()),
             Origin::Before(old) => {
                 let (before, url_before) = (old.retire(), old.link.remote.url.to_string());
                 let (link, metrics) = (Arc::clone(&link), Arc::clone(self.metrics));

@@ -3,6 +3,7 @@
 use super::destination::Destination;
 use super::destination::Line;
 use super::destination::Making;
+use super::destination::Opened;
 use super::destination::Origin;
 use super::settings::Settings;
 use super::status::QueueStatus;
@@ -94,12 +95,6 @@ enum Planned {
     Made { name: String, settings: Box<Settings>, queues: Vec<(String, Option<Opened>)> },
 }
 
-/// A queue that was just opened.
-struct Opened {
-    store: Arc<Store>,
-    status: Arc<Status>,
-}
-
 impl Destinations {
     /// Open the queues and begin to send.
     ///
@@ -153,7 +148,7 @@ impl Destinations {
                 };
                 let origin = |(folder, opened): (String, Option<Opened>)| {
                     let origin = match (opened, line_of(&before, &folder)) {
-                        (Some(Opened { store, status }), _) => Origin::Opened { store, status },
+                        (Some(opened), _) => Origin::Opened(opened),
                         (None, line) => Origin::Before(line?),
                     };
                     Some((folder, origin))

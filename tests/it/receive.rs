@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod compliance;
+mod message_writer;
 mod prometheus;
 mod senders;
 pub(crate) mod support;
