@@ -11,6 +11,8 @@
 //!                                                          └─ V2Encoder::push ► bytes of 2.0
 //! ```
 //!
+//! Series that need not be seen, since a body goes on as it came, are skipped in runs (`alike`).
+//!
 //! The messages are protobuf 3. Numbers of fields and their types:
 //!
 //! ```text
@@ -45,19 +47,20 @@ pub mod request;
 pub mod series;
 pub mod snappy;
 
+mod alike;
 mod cursor;
 mod encode;
 mod encode_v1;
 mod encode_v2;
 mod symbols;
 
+pub(crate) use alike::{NotedNames, Run};
 pub use encode::Lost;
 pub use encode_v1::{put_label_v1, put_metadata_v1, put_series_v1};
 pub use encode_v2::V2Encoder;
 pub use error::{RefFault, WireError, WireErrorKind};
 pub use histogram::{BucketSpan, Buckets, Count, Histogram, ResetHint};
 pub use labels::Labels;
-pub(crate) use labels::NotedNames;
 pub use request::{Decoder, Limits, Request};
 pub use series::{Exemplar, Metadata, MetricMetadata, Sample, Series};
 

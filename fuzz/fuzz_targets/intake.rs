@@ -34,6 +34,22 @@ static OF_FILE: LazyLock<Rules> = LazyLock::new(|| {
 /// Where a request goes: behind no rules and behind some, in either version.
 const WAYS: [Version; 4] = [Version::V1, Version::V1, Version::V2, Version::V2];
 
+/// What goes on behind no rules, as it came where it may; where that is what happens, whole series
+/// are skipped. The same is counted and refused as where each of them is written anew.
+fn check_whole(limits: IntakeLimits, version: Version, body: &[u8]) {
+    let plan = Plan::new(vec![Rules::default()], limits, FingerprintKey::new(|| 7));
+    let [whole, written] = [true, false].map(|takes_whole| {
+        let mut writers = [MessageWriter::new(version, takes_whole)];
+        Intake::new(&plan).take(&plan, &mut writers, version, body, NOW_MS)
+    });
+    let (Ok(whole), Ok(written)) = (&whole, &written) else {
+        return assert!(whole.is_err() && written.is_err(), "refused one way only");
+    };
+    assert_eq!(whole.written, written.written);
+    assert_eq!(whole.refusals, written.refusals);
+    assert_eq!(whole.ways[0].counts, written.ways[0].counts);
+}
+
 fn take(plan: &Plan, version: Version, body: &[u8]) -> Option<Vec<(WayReport, Vec<u8>)>> {
     let mut writers = WAYS.map(|version| MessageWriter::new(version, true));
     let taken = Intake::new(plan).take(plan, &mut writers, version, body, NOW_MS).ok()?;
@@ -78,6 +94,7 @@ fuzz_target!(|input: (bool, Vec<u8>)| {
     let plan = Plan::new(rules.into(), limits, FingerprintKey::new(|| 7));
     let first = take(&plan, version, &body);
     assert!(take(&plan, version, &body) == first, "what is remembered changes the outcome");
+    check_whole(limits, version, &body);
     // The body as it came, which is hardly ever snappy.
     take(&plan, version, &message);
     for ((report, message), version) in first.iter().flatten().zip(WAYS) {

@@ -16,7 +16,10 @@ fn lint<'a>(
         word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         word
     };
-    let mut linter = Linter::new(LintConfig { format, rules, utf8_names: rules.is_empty(), ..LintConfig::default() }, random);
+    let mut linter = Linter::new(
+        LintConfig { format, rules, utf8_names: rules.is_empty(), ..LintConfig::default() },
+        random,
+    );
     chunks.into_iter().try_for_each(|chunk| linter.push(chunk))?;
     linter.finish()
 }

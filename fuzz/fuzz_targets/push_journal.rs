@@ -26,7 +26,11 @@ fuzz_target!(|input: &[u8]| {
     let entry = |record: &[u8]| {
         let (kind, rest) = record.split_first()?;
         let (now_ms, payload) = rest.split_first()?;
-        Some(Entry { kind: (*kind % 8).into(), payload: payload.to_vec(), now_ms: (*now_ms).into() })
+        Some(Entry {
+            kind: (*kind % 8).into(),
+            payload: payload.to_vec(),
+            now_ms: (*now_ms).into(),
+        })
     };
     let entries: Vec<Entry> = input.split(|&byte| byte == 0xff).filter_map(entry).collect();
     let (store, n_bad) = replay(&entries);

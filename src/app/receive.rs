@@ -40,6 +40,7 @@ use crate::relabel::Rules;
 use crate::stream;
 use crate::telemetry::receive::ReceiveMetrics;
 use crate::wire::Version;
+use crate::wire::snappy::decoded_len;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
@@ -57,8 +58,9 @@ use tokio::task::spawn_blocking;
 const RETRY_SOON: Duration = Duration::from_secs(1);
 /// The same while weir drains: somebody else has to take its place first.
 const RETRY_AFTER_DRAIN: Duration = Duration::from_secs(5);
-/// Bodies up to here are worked on where they were read: another thread costs more than they do.
-const INLINE_BYTES_MAX: usize = 256 << 10;
+/// Bodies that are no longer than this when decoded are worked on where they were read: another
+/// thread costs more than they do, about a millisecond.
+const INLINE_BYTES_MAX: usize = 1 << 20;
 /// Workers whose memory is kept between requests.
 const WORKERS_KEPT: usize = 16;
 
@@ -146,12 +148,13 @@ impl<D: Destination> State<D> {
         let mut worker = self.worker();
         let Worker { intake, writers } = &mut worker;
         let taken = intake.take(&self.plan, writers, version, body, now_ms);
-        let prepared = taken.map(|taken| {
+        let prepared = taken.map(|mut taken| {
+            let whole = taken.better.take().map_or_else(|| body.clone(), Bytes::from);
             let ways = taken.ways.iter().zip(&self.destinations).zip(writers);
             let batches = ways.map(|((way, destination), writer)| {
                 if way.is_whole {
                     let is_empty = way.counts.is_empty();
-                    (!is_empty).then(|| destination.whole(version, &way.counts, body.clone()))
+                    (!is_empty).then(|| destination.whole(version, &way.counts, whole.clone()))
                 } else {
                     destination.finish(writer)
                 }
@@ -246,7 +249,7 @@ impl<D: Destination> Receiver<D> {
         let permit = Arc::clone(&self.processors).acquire_owned().await;
         let (worked, bytes) = (Arc::clone(&state), body.bytes.clone());
         let now_ms = self.aggregation.now_ms();
-        let prepared = if bytes.len() <= INLINE_BYTES_MAX {
+        let prepared = if decoded_len(&bytes) <= INLINE_BYTES_MAX {
             worked.prepare(version, &bytes, now_ms)
         } else {
             let work = spawn_blocking(move || worked.prepare(version, &bytes, now_ms));

@@ -505,6 +505,13 @@ impl<D: Dir> Queue<D> {
         Ok(None)
     }
 
+    /// Whether there may be a durable record that has not been read; if not, there is none before
+    /// the next [`Queue::sync`].
+    pub fn may_have_unread(&self) -> bool {
+        let end = self.segments.back().map(|last| (last.number, last.n_bytes));
+        end.is_some_and(|end| end > (self.place.segment, self.place.at))
+    }
+
     fn go_to(&mut self, at: u64) {
         self.place = ReadPlace { at, n_failed: 0, ..self.place };
     }

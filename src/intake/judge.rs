@@ -12,7 +12,9 @@ use super::report::Reason;
 use super::report::Refusals;
 use super::way::Accepted;
 use crate::wire::Labels;
+use crate::wire::NotedNames;
 use crate::wire::Request;
+use crate::wire::Run;
 use crate::wire::Series;
 use crate::wire::Version;
 use crate::wire::WireError;
@@ -59,6 +61,17 @@ impl Judge {
     /// Whether everything so far may go on as it is.
     pub(super) fn is_clean(&self) -> bool {
         self.state.is_clean
+    }
+
+    /// The names of series that may go on without being looked at any closer.
+    pub(super) fn names_of_run(&self, version: Version) -> Option<&NotedNames> {
+        let may_skip = (version == Version::V1 || self.is_utf8) && self.state.lone.is_none();
+        may_skip.then(|| self.checker.noted())
+    }
+
+    /// Accept a run of such series.
+    pub(super) fn accept(&mut self, run: Run) {
+        self.state.written.n_samples += run.n_series;
     }
 
     /// What was accepted.

@@ -39,7 +39,8 @@ pub(super) struct Checker {
     spans: Vec<Span>,
     /// Whether one of them is that of the metric.
     has_metric_name: bool,
-    /// The same names by reference, where the text of the request is known to be UTF-8.
+    /// Names that were in order: by reference, where the text of the request is known to be UTF-8,
+    /// and as 1.0 writes them.
     noted: NotedNames,
     set: LabelSet,
 }
@@ -56,14 +57,23 @@ impl Checker {
         if labels.len() > labels_max {
             return Err(LabelFault::TooMany);
         }
-        if is_utf8 && self.has_metric_name && labels.has_noted_names(&self.noted) {
+        if is_utf8 && self.has_metric_name && self.noted.are_of(labels) {
             return Ok(Form::AsTheyAre);
         }
-        if self.is_known_order(labels, is_utf8) || self.is_in_order(labels, is_utf8) {
-            labels.note_names(&mut self.noted);
+        let is_known = self.is_known_order(labels, is_utf8);
+        if is_known || self.is_in_order(labels, is_utf8) {
+            if !is_known {
+                self.noted.note(labels.iter().map(|(name, _)| name));
+            }
+            self.noted.note_refs(labels);
             return Ok(Form::AsTheyAre);
         }
         self.sort(labels)
+    }
+
+    /// Names that are in order wherever they stand, that of a metric among them.
+    pub(super) fn noted(&self) -> &NotedNames {
+        &self.noted
     }
 
     /// Whether the names are those of the series before, and the values in order.

@@ -19,6 +19,7 @@ use crate::model::FingerprintKey;
 use crate::stream::Staged;
 use crate::wire::Labels;
 use crate::wire::Request;
+use crate::wire::Run;
 use crate::wire::Version;
 use crate::wire::put_label_v1;
 
@@ -114,6 +115,16 @@ impl Out {
     /// Whether the body goes on as it is, wherever it goes.
     pub(super) fn is_whole_everywhere(&self) -> bool {
         self.whole.iter().all(|is_whole| *is_whole)
+    }
+
+    /// Whether nothing has to be known of series but how many they are.
+    pub(super) fn counts_only(&self, plan: &Plan) -> bool {
+        plan.aggregation.is_none() && self.is_whole_everywhere()
+    }
+
+    /// Count a run of series of a sample each, every way.
+    pub(super) fn count(&mut self, run: Run) {
+        self.ways.iter_mut().for_each(|way| way.count_run(run));
     }
 
     /// Write a series every way.

@@ -126,6 +126,9 @@ pub struct Taken {
     pub ways: Vec<WayReport>,
     /// Samples that are to be aggregated once the request is accepted.
     pub staged: Staged,
+    /// What goes on in place of the body where that goes on whole, if it came compressed in name
+    /// only.
+    pub better: Option<Vec<u8>>,
 }
 
 /// A worker: takes one request after the other, in memory it keeps.
@@ -165,7 +168,12 @@ impl Intake {
         let Self { snappy, decoder, judge, out } = self;
         let message = snappy.decompress(body, plan.limits.decoded_bytes_max)?;
         let mut walk = Walk { plan, judge, out, writers };
-        let taken = walk.all(decoder, version, message, now_ms);
+        let taken = walk.all(decoder, version, message, now_ms).and_then(|mut taken| {
+            if taken.ways.iter().any(|way| way.is_whole) {
+                taken.better = snappy.improve(body)?.map(<[u8]>::to_vec);
+            }
+            Ok(taken)
+        });
         snappy.shrink_to(KEPT_BYTES_MAX);
         taken
     }
@@ -200,7 +208,7 @@ impl<W: SeriesWriter> Walk<'_, W> {
         // 1.0 may have them alone, 2.0 may not.
         let has_lone = self.judge.has_lone_exemplars() && !self.out.is_whole_everywhere();
         if walked == Walked::Again || has_lone || !self.out.is_taken_whole(self.writers) {
-            let mut request = decoder.open(version, message)?;
+            request = decoder.open(version, message)?;
             if self.judge.has_lone_exemplars() {
                 self.judge.collect_lone_exemplars(&mut request)?;
                 request = decoder.open(version, message)?;
@@ -213,12 +221,12 @@ impl<W: SeriesWriter> Walk<'_, W> {
         for lone in judge.take_lone_exemplars() {
             lone.alone(|accepted| out.put(plan, writers, accepted));
         }
-        let request = decoder.open(version, message)?;
         Ok(Taken {
             ways: self.out.finish(self.writers, &request),
             staged: self.out.take_staged(),
             written: self.judge.written(),
             refusals: self.judge.take_refusals(),
+            better: None,
         })
     }
 
@@ -227,6 +235,15 @@ impl<W: SeriesWriter> Walk<'_, W> {
         let Self { plan, judge, out, writers } = self;
         let version = request.version();
         loop {
+            if out.counts_only(plan)
+                && let Some(names) = judge.names_of_run(version)
+            {
+                let run = request.skip_alike(names);
+                if run.n_series > 0 {
+                    judge.accept(run);
+                    out.count(run);
+                }
+            }
             match request.next_series() {
                 Ok(None) => return Ok(Walked::Through),
                 Ok(Some(series)) => {

@@ -11,6 +11,7 @@ use super::report::Points;
 use super::report::WayReport;
 use crate::wire::Labels;
 use crate::wire::MetricMetadata;
+use crate::wire::Run;
 use crate::wire::Series;
 use crate::wire::Version;
 
@@ -77,6 +78,14 @@ impl Way {
         let histograms = accepted.series.histograms();
         let histograms = histograms.iter().map(|histogram| histogram.timestamp_ms);
         counts.newest_ms = samples.chain(histograms).fold(counts.newest_ms, i64::max);
+    }
+
+    /// Count series of a sample each that go on with the request as a whole.
+    pub(super) fn count_run(&mut self, run: Run) {
+        let counts = &mut self.report.counts;
+        counts.n_series += run.n_series;
+        counts.points.n_samples += run.n_series;
+        counts.newest_ms = counts.newest_ms.max(run.newest_ms);
     }
 
     pub(super) fn push_metadata(

@@ -78,7 +78,30 @@ pub(super) struct Item {
     pub(super) batch: Option<Batch>,
 }
 
-type Answer = oneshot::Sender<Result<(), AppendError>>;
+/// What who appended is told.
+#[derive(Debug)]
+struct Done {
+    result: Result<(), AppendError>,
+    /// What is sent next, for who sends.
+    relay: Option<Relay>,
+}
+
+/// What was read, on its way to who asked. It is handed over when it is dropped, whoever does that:
+/// a thread that is woken for an append hands over what there is to send, and no other has to be
+/// woken for it.
+#[derive(Debug)]
+struct Relay(Option<(oneshot::Sender<Vec<Item>>, Vec<Item>)>);
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if let Some((answer, items)) = self.0.take() {
+            // Who asked is gone: whoever comes next reads again from what was acknowledged.
+            answer.send(items).ok();
+        }
+    }
+}
+
+type Answer = oneshot::Sender<Done>;
 
 /// A handle on the queue of one URL.
 #[derive(Debug)]
@@ -100,6 +123,8 @@ struct Inbox {
     waiting_bytes: usize,
     acked: Option<Acked>,
     read: Option<Read>,
+    /// Whether there is nothing to read that the thread knows of: who asks waits for an append.
+    is_drained: bool,
     take_over: Option<TakeOver>,
     /// No more appends.
     is_closed: bool,
@@ -174,7 +199,9 @@ impl Store {
             inbox.appends.push(Append { batches, answer });
         }
         self.shared.wake.notify_one();
-        answered.await.unwrap_or(Err(AppendError::Closed))
+        let Ok(Done { result, relay }) = answered.await else { return Err(AppendError::Closed) };
+        drop(relay);
+        result
     }
 
     fn full(&self) -> AppendError {
@@ -185,8 +212,13 @@ impl Store {
     /// are any; none come once the queue is closed and has no more. One read at a time.
     pub(super) fn read(&self, points_max: usize) -> oneshot::Receiver<Vec<Item>> {
         let (answer, items) = oneshot::channel();
-        self.lock().read = Some(Read { points_max, answer });
-        self.shared.wake.notify_one();
+        let mut inbox = self.lock();
+        inbox.read = Some(Read { points_max, answer });
+        let is_to_wait = inbox.is_drained && !inbox.is_closed;
+        drop(inbox);
+        if !is_to_wait {
+            self.shared.wake.notify_one();
+        }
         items
     }
 
@@ -288,15 +320,18 @@ impl Worker {
                 (self.owner.durability, self.owner.status) = (durability, status);
                 self.reads.clear();
             }
-            if !work.appends.is_empty() {
-                self.commit(work.appends);
-            }
+            let answers = self.commit(work.appends);
             if self.is_closed && self.owner.queue.n_pending() > 0 {
                 // Only what is on disk is read, and who reads now is told that there is no more.
                 self.sync().ok();
             }
             self.reads.extend(work.read);
-            self.serve_read();
+            let mut relay = self.serve_read();
+            for (answer, result) in answers {
+                // Who asked may have gone.
+                answer.send(Done { result, relay: relay.take() }).ok();
+            }
+            drop(relay);
             if is_ended || Instant::now() >= self.housekeeping_at {
                 self.keep_house();
             }
@@ -308,12 +343,14 @@ impl Worker {
 
     /// Take what is in the inbox, once there is anything, or time has passed.
     fn wait(&self, shared: &Shared) -> Inbox {
-        let inbox = shared.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inbox = shared.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        inbox.is_drained = !self.owner.queue.may_have_unread();
         let left = self.housekeeping_at.saturating_duration_since(Instant::now());
         let is_idle = |inbox: &mut Inbox| {
             let is_empty = inbox.appends.is_empty() && inbox.acked.is_none();
             let is_open = !inbox.is_ended && inbox.is_closed == self.is_closed;
-            is_empty && inbox.read.is_none() && is_open
+            let is_read = inbox.read.is_none() || inbox.is_drained && !inbox.is_closed;
+            is_empty && is_read && is_open && inbox.take_over.is_none()
         };
         let waited = shared.wake.wait_timeout_while(inbox, left, is_idle);
         let (mut inbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -324,6 +361,7 @@ impl Worker {
             read: inbox.read.take(),
             take_over: inbox.take_over.take(),
             waiting_bytes: 0,
+            is_drained: inbox.is_drained,
             is_closed: inbox.is_closed,
             is_ended: inbox.is_ended,
         }
@@ -338,37 +376,37 @@ impl Worker {
         answer.send(()).ok();
     }
 
-    /// Write all of them, sync once, answer all.
-    fn commit(&mut self, appends: Vec<Append>) {
+    /// Write all of them and sync once; gives what each is to be told.
+    fn commit(&mut self, appends: Vec<Append>) -> Vec<(Answer, Result<(), AppendError>)> {
+        if appends.is_empty() {
+            return Vec::new();
+        }
         let now_ms = (self.owner.now_ms)();
         let is_relaxed = self.owner.durability == Durability::Relaxed;
         if is_relaxed && self.owner.queue.n_pending_bytes() > WAITING_BYTES_MAX {
             // What was taken stays in memory until the disk has it; there may be no more of it.
             if let Err(message) = self.sync() {
-                let error = AppendError::Disk { name: self.owner.name.clone(), message };
-                for append in appends {
-                    append.answer.send(Err(error.clone())).ok();
-                }
-                return;
+                let error = self.disk_error(message);
+                return appends.into_iter().map(|one| (one.answer, Err(error.clone()))).collect();
             }
         }
-        let mut answers = Vec::with_capacity(appends.len());
-        for Append { batches, answer } in appends {
-            match self.put(&batches, now_ms) {
-                Ok(()) => answers.push(answer),
-                // Who asked may have gone.
-                Err(error) => drop(answer.send(Err(error))),
-            }
-        }
-        self.owner.status.group_committed(answers.len() as u64);
+        let put = |Append { batches, answer }| (answer, self.put(&batches, now_ms));
+        let mut answers: Vec<_> = appends.into_iter().map(put).collect();
+        let n_put = answers.iter().filter(|(_, result)| result.is_ok()).count();
+        self.owner.status.group_committed(n_put as u64);
         let written = if is_relaxed { Ok(()) } else { self.sync() };
-        let told = written.map_err(|message| {
+        if let Err(message) = written {
             self.owner.queue.discard_pending();
-            AppendError::Disk { name: self.owner.name.clone(), message }
-        });
-        for answer in answers {
-            answer.send(told.clone()).ok();
+            let error = self.disk_error(message);
+            for (_, result) in answers.iter_mut().filter(|(_, result)| result.is_ok()) {
+                *result = Err(error.clone());
+            }
         }
+        answers
+    }
+
+    fn disk_error(&self, message: String) -> AppendError {
+        AppendError::Disk { name: self.owner.name.clone(), message }
     }
 
     fn put(&mut self, batches: &[Batch], now_ms: i64) -> Result<(), AppendError> {
@@ -418,22 +456,17 @@ impl Worker {
         }
     }
 
-    fn serve_read(&mut self) {
-        while let Some(read) = self.reads.front() {
-            if read.answer.is_closed() {
-                self.reads.pop_front();
-                continue;
-            }
-            let items = self.read_some(read.points_max);
-            if items.is_empty() && !self.is_closed {
-                return;
-            }
-            let Some(read) = self.reads.pop_front() else { return };
-            if read.answer.send(items).is_err() {
-                // Nobody has them: they are to be read again.
-                self.owner.queue.rewind();
-            }
+    /// What who waits for records is to get, if there is anything.
+    fn serve_read(&mut self) -> Option<Relay> {
+        while self.reads.front().is_some_and(|read| read.answer.is_closed()) {
+            self.reads.pop_front();
         }
+        let items = self.read_some(self.reads.front()?.points_max);
+        if items.is_empty() && !self.is_closed {
+            return None;
+        }
+        let read = self.reads.pop_front()?;
+        Some(Relay(Some((read.answer, items))))
     }
 
     fn read_some(&mut self, points_max: usize) -> Vec<Item> {

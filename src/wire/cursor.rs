@@ -67,6 +67,12 @@ impl<'a> Cursor<'a> {
         WireError { offset: self.offset(), field, kind }
     }
 
+    /// Take so many bytes that have been looked at.
+    #[inline]
+    pub(super) fn pass(&mut self, n_bytes: usize) {
+        self.rest = self.rest.get(n_bytes..).unwrap_or_default();
+    }
+
     /// Read the key of the next field.
     #[inline]
     pub(super) fn key(&mut self, message: &'static str) -> Result<u64> {
@@ -244,7 +250,7 @@ pub(super) fn zigzag(n: u64) -> i64 {
 /// The varint in the low bytes of a word, and how many it takes; nothing if it takes more than
 /// eight.
 #[inline]
-fn varint_in(word: u64) -> Option<(u64, usize)> {
+pub(super) fn varint_in(word: u64) -> Option<(u64, usize)> {
     let stops = !word & 0x8080_8080_8080_8080;
     if stops == 0 {
         return None;

@@ -56,6 +56,8 @@ pub(super) struct Symbols<'a> {
     pub(super) spans: &'a [Span],
     /// Different for each request that was opened.
     pub(super) request: u64,
+    /// Whether one beside the first is empty.
+    pub(super) has_empty: bool,
 }
 
 impl<'a> Symbols<'a> {
@@ -158,32 +160,6 @@ impl<'a> Labels<'a> {
         (is_in_order && is_first).then_some(n_bytes)
     }
 
-    /// Whether their names are those noted, of the same request, and no value is empty. No text is
-    /// looked at.
-    #[inline]
-    pub(crate) fn has_noted_names(&self, noted: &NotedNames) -> bool {
-        let Repr::Refs { symbols, refs } = self.0 else { return false };
-        let is_value = |reference: u32| {
-            symbols.spans.get(reference as usize).is_some_and(|span| span.start < span.end)
-        };
-        noted.request == symbols.request
-            && refs.len() == noted.refs.len() * 2
-            && refs
-                .chunks_exact(2)
-                .zip(&noted.refs)
-                .all(|(pair, name)| pair[0] == *name && is_value(pair[1]))
-    }
-
-    /// Note their names, if they stand in a body of 2.0.
-    pub(crate) fn note_names(&self, noted: &mut NotedNames) {
-        noted.refs.clear();
-        noted.request = 0;
-        if let Repr::Refs { symbols, refs } = self.0 {
-            noted.request = symbols.request;
-            noted.refs.extend(refs.iter().step_by(2));
-        }
-    }
-
     /// References and symbols of labels that stand in a body of 2.0.
     pub(super) fn refs(&self) -> Option<(Symbols<'a>, &'a [u32])> {
         match self.0 {
@@ -200,14 +176,6 @@ impl<'a> IntoIterator for &Labels<'a> {
     fn into_iter(self) -> LabelsIter<'a> {
         self.iter()
     }
-}
-
-/// The names of labels in a body of 2.0, by reference.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct NotedNames {
-    /// Whose references they are; no request is 0.
-    request: u64,
-    refs: Vec<u32>,
 }
 
 /// Names and values: what [`Labels::iter`] gives.

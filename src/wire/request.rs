@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Version;
+use super::alike::{NotedNames, Run};
 use super::cursor::{BYTES, Cursor, FIXED64, VARINT, key, short_varint};
 use super::error::{RefFault, RefProblem, WireError, WireErrorKind};
 use super::histogram::Histogram;
@@ -109,12 +110,19 @@ impl Decoder {
         if u32::try_from(body.len()).is_err() {
             return Err(rest.error("request", WireErrorKind::TooLong(body.len())));
         }
-        let walk = rest;
+        let message = rest;
+        // Where the walk begins: symbols, which stand before all series, are not walked again.
+        let mut walk = Cursor::default();
         let mut counts = Counts::default();
+        let mut has_empty = false;
         while !rest.is_at_end() {
+            let at = rest;
             let found = rest.key("request")?;
             match (version, found) {
                 (Version::V1, SERIES_V1) | (Version::V2, SERIES_V2) => {
+                    if counts.n_series == 0 {
+                        walk = at;
+                    }
                     rest.bytes("timeseries")?;
                     counts.n_series += 1;
                     let max = self.limits.series_max;
@@ -127,6 +135,7 @@ impl Decoder {
                     if self.symbols.is_empty() && !symbol.is_at_end() {
                         return Err(symbol.error("symbols", WireErrorKind::FirstSymbol));
                     }
+                    has_empty |= symbol.is_at_end() && !self.symbols.is_empty();
                     self.symbols.push(symbol.span());
                 }
                 (Version::V1, METADATA_V1) => {
@@ -144,10 +153,10 @@ impl Decoder {
             }
         }
         if version == Version::V2 && counts.n_series > 0 && self.symbols.is_empty() {
-            return Err(walk.error("symbols", WireErrorKind::FirstSymbol));
+            return Err(message.error("symbols", WireErrorKind::FirstSymbol));
         }
         let request = NEXT_REQUEST.fetch_add(1, Ordering::Relaxed);
-        let symbols = Symbols { body, spans: &self.symbols, request };
+        let symbols = Symbols { body, spans: &self.symbols, request, has_empty };
         let Self { limits, tables, .. } = self;
         Ok(Request {
             version,
@@ -280,6 +289,18 @@ impl<'a> Request<'a> {
                 Err(error)
             }
         }
+    }
+
+    /// Skip the series that are next, as long as each has the names noted, a value to each of them
+    /// and one sample. For a request of 2.0 whose symbols are UTF-8, or one of 1.0.
+    pub(crate) fn skip_alike(&mut self, names: &NotedNames) -> Run {
+        let rest = self.rest.rest();
+        let (run, n_bytes) = match self.version {
+            Version::V1 => names.run_v1(rest),
+            Version::V2 => names.run_v2(rest, &self.symbols),
+        };
+        self.rest.pass(n_bytes);
+        run
     }
 
     /// Exemplars of the series read last that were left out, since their references lead nowhere.

@@ -10,6 +10,9 @@ pub const DECODED_BYTES_MAX: usize = 32 << 20;
 /// What one compressed byte can become at most: a copy of 64 bytes takes three.
 const RATIO_MAX: usize = 22;
 
+/// A body that is more than this part of what it stands for, in percent, is compressed in name only.
+const POOR_PERCENT: usize = 50;
+
 /// Why a compressed body was refused.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -41,11 +44,14 @@ pub struct Snappy {
     decoder: Decoder,
     /// As long as the longest body so far, so that it need not be filled with zeros each time.
     decoded: Vec<u8>,
+    /// A body compressed again.
+    encoded: Vec<u8>,
 }
 
 impl Default for Snappy {
     fn default() -> Self {
-        Self { encoder: Encoder::new(), decoder: Decoder::new(), decoded: Vec::new() }
+        let (encoder, decoder) = (Encoder::new(), Decoder::new());
+        Self { encoder, decoder, decoded: Vec::new(), encoded: Vec::new() }
     }
 }
 
@@ -82,6 +88,27 @@ impl Snappy {
         Ok(decoded.get(..n).unwrap_or_default())
     }
 
+    /// Compress `body`, which was decompressed last, once more, if it is compressed in name only and
+    /// that makes it much shorter. Senders that save themselves the work make ten times the bytes.
+    ///
+    /// # Errors
+    ///
+    /// None that a body which was decompressed can bring about.
+    pub fn improve(&mut self, body: &[u8]) -> Result<Option<&[u8]>, SnappyError> {
+        let n_bytes = decompress_len(body).map_err(SnappyError::Corrupt)?;
+        let poor = |n_bytes: usize| n_bytes.saturating_mul(POOR_PERCENT) / 100;
+        let Some(decoded) = self.decoded.get(..n_bytes) else { return Ok(None) };
+        if body.len() <= poor(n_bytes) {
+            return Ok(None);
+        }
+        let max = max_compress_len(n_bytes);
+        if self.encoded.len() < max {
+            self.encoded.resize(max, 0);
+        }
+        let n = self.encoder.compress(decoded, &mut self.encoded).map_err(SnappyError::Corrupt)?;
+        Ok(self.encoded.get(..n).filter(|better| better.len() <= poor(body.len())))
+    }
+
     /// Write `body`, compressed, into `out`, which is as long as that then.
     ///
     /// # Errors
@@ -96,12 +123,56 @@ impl Snappy {
 
     /// Give back memory beyond what bodies of `n_bytes` need.
     pub fn shrink_to(&mut self, n_bytes: usize) {
-        self.decoded.truncate(n_bytes);
-        self.decoded.shrink_to(n_bytes);
+        for kept in [&mut self.decoded, &mut self.encoded] {
+            kept.truncate(n_bytes);
+            kept.shrink_to(n_bytes);
+        }
     }
 }
 
 /// How long a compressed body says it is when decoded; 0 if it is none.
 pub fn decoded_len(body: &[u8]) -> usize {
     decompress_len(body).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Snappy of one literal.
+    fn literal(body: &[u8]) -> Vec<u8> {
+        assert!((1 << 7..1 << 14).contains(&body.len()));
+        let n = u16::try_from(body.len()).unwrap();
+        let mut out = vec![n.to_le_bytes()[0] | 0x80, (n >> 7).to_le_bytes()[0], 61 << 2];
+        out.extend_from_slice(&(n - 1).to_le_bytes());
+        out.extend_from_slice(body);
+        out
+    }
+
+    #[track_caller]
+    fn check(body: &[u8], is_better: bool) {
+        let mut snappy = Snappy::new();
+        let decoded = snappy.decompress(body, DECODED_BYTES_MAX).unwrap().to_vec();
+        let better = snappy.improve(body).unwrap().map(<[u8]>::to_vec);
+        assert_eq!(better.is_some(), is_better);
+        let Some(better) = better else { return };
+        assert!(better.len() <= body.len() / 2, "{} of {}", better.len(), body.len());
+        assert_eq!(snappy.decompress(&better, DECODED_BYTES_MAX).unwrap(), decoded);
+    }
+
+    #[test]
+    fn what_is_compressed_in_name_only_is_compressed() {
+        let text = b"metric_1_total{job=\"a\"}".repeat(50);
+        check(&literal(&text), true);
+        let mut packed = Vec::new();
+        Snappy::new().compress(&text, &mut packed).unwrap();
+        check(&packed, false);
+        // There is nothing to be won.
+        let mut word = 1_u32;
+        let noise = (0..1200).map(|_| {
+            word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            word.to_le_bytes()[3]
+        });
+        check(&literal(&noise.collect::<Vec<_>>()), false);
+    }
 }

@@ -6,3 +6,4 @@ mod message_writer;
 mod prometheus;
 mod senders;
 pub(crate) mod support;
+mod whole;

@@ -222,7 +222,9 @@ impl Model {
     }
 
     fn read(&mut self) -> Option<u64> {
+        let may_have_unread = self.queue.may_have_unread();
         let record = self.queue.read(0).unwrap()?;
+        assert!(may_have_unread, "there was nothing to read, and then a record");
         let sequence = record.sequence;
         let appended = &self.payloads[&sequence];
         let is_last = appended.last() == Some(&record.payload);
