@@ -40,6 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 use vmagent::Vmagent;
+use weir::generate::hash::mix;
 use weir::wire::Version;
 use weir::wire::snappy::DECODED_BYTES_MAX;
 use weir::wire::snappy::Snappy;
@@ -50,8 +51,9 @@ const MANY: u32 = 1_000_000;
 const MEASURED: u32 = 4_000_000;
 /// Senders at the same time, where their waits are measured.
 const SENDERS: usize = 8;
-/// Requests of each, and how often one sends.
-const REQUESTS: usize = 100;
+/// Requests of each, and the time from one to the next: half to one and a half of this, as senders
+/// know nothing of each other.
+const REQUESTS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(100);
 
 const RULES: &str = "metric_relabel_configs:\n\
@@ -233,12 +235,12 @@ fn waits() -> String {
             let (mut sender, bodies) =
                 (Sender::new(&weir.process.address, V1), Arc::clone(&bodies));
             std::thread::spawn(move || {
-                let mut took = Vec::new();
+                let (mut took, mut pause) = (Vec::new(), pauses(nth));
                 for body in bodies.iter().cycle().skip(nth).take(REQUESTS) {
+                    std::thread::sleep(pause());
                     let began = Instant::now();
                     sender.send(body);
                     took.push(began.elapsed());
-                    std::thread::sleep(PAUSE.saturating_sub(began.elapsed()));
                 }
                 took
             })
@@ -260,6 +262,16 @@ fn waits() -> String {
         ms(p50),
         ms(p99),
     )
+}
+
+/// Pauses of a sender, which look random and are the same in each run.
+fn pauses(nth_sender: usize) -> impl FnMut() -> Duration {
+    let mut nth = 0;
+    move || {
+        nth += 1;
+        let share = u32::try_from(mix(nth_sender as u64, nth) >> 48).expect("sixteen bits");
+        PAUSE / 2 + PAUSE * share / (1 << 16)
+    }
 }
 
 fn ms(time: Duration) -> String {

@@ -69,6 +69,15 @@ impl Judge {
         may_skip.then(|| self.checker.noted())
     }
 
+    /// Accept such a series.
+    #[inline]
+    pub(super) fn accept_alike<'a>(&mut self, series: &Series<'a>) -> Accepted<'a> {
+        let points = Points { n_samples: 1, ..Points::default() };
+        self.state.written += points;
+        let canonical = series.canonical_v1().map(|(labels, _)| labels);
+        Accepted { series: *series, canonical, points }
+    }
+
     /// Accept a run of such series.
     pub(super) fn accept(&mut self, run: Run) {
         self.state.written.n_samples += run.n_series;

@@ -232,18 +232,13 @@ impl<W: SeriesWriter> Walk<'_, W> {
 
     /// Judge each series, and write those that may go on.
     fn series(&mut self, request: &mut Request<'_>) -> Result<Walked, WireError> {
-        let Self { plan, judge, out, writers } = self;
         let version = request.version();
         loop {
-            if out.counts_only(plan)
-                && let Some(names) = judge.names_of_run(version)
-            {
-                let run = request.skip_alike(names);
-                if run.n_series > 0 {
-                    judge.accept(run);
-                    out.count(run);
-                }
+            self.alike(request);
+            if self.is_in_vain(request) {
+                return Ok(Walked::Again);
             }
+            let Self { plan, judge, out, writers } = self;
             match request.next_series() {
                 Ok(None) => return Ok(Walked::Through),
                 Ok(Some(series)) => {
@@ -263,12 +258,36 @@ impl<W: SeriesWriter> Walk<'_, W> {
                 let text = || fault.to_string().replacen("parsing labels", "parsing exemplar", 1);
                 judge.refuse(Reason::Exemplar, text);
             }
-            let is_clean =
-                judge.is_clean() && !out.has_held_back() && !request.has_created_timestamps();
-            if !is_clean && out.is_to_be_redone(judge.has_lone_exemplars()) {
-                return Ok(Walked::Again);
-            }
         }
+    }
+
+    /// Take the series that are like the one before, as long as there are any.
+    fn alike(&mut self, request: &mut Request<'_>) {
+        let version = request.version();
+        if self.out.counts_only(self.plan) {
+            let names = self.judge.names_of_run(version);
+            let run = names.map(|names| request.skip_alike(names)).unwrap_or_default();
+            if run.n_series > 0 {
+                self.judge.accept(run);
+                self.out.count(run);
+            }
+            return;
+        }
+        while !self.is_in_vain(request)
+            && let Some(names) = self.judge.names_of_run(version)
+            && let Some(series) = request.next_alike(names)
+        {
+            let accepted = self.judge.accept_alike(&series);
+            self.out.put(self.plan, self.writers, &accepted);
+        }
+    }
+
+    /// Whether the request has to be walked again, since its body cannot go on as it came.
+    fn is_in_vain(&self, request: &Request<'_>) -> bool {
+        let Self { judge, out, .. } = self;
+        let is_clean =
+            judge.is_clean() && !out.has_held_back() && !request.has_created_timestamps();
+        !is_clean && out.is_to_be_redone(judge.has_lone_exemplars())
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! Nearly all series of nearly all requests are such. Once names were found to be in order, what
 //! is left to check of a series is that it has these names again, and values; its text is not
-//! taken apart for that. A run is skipped where nothing but its size has to be known of it, and
-//! ends at whatever is not exactly so: that is read like any series ([`Request::next_series`]),
-//! which is what judges it. So this may miss a series that is alike, and must never take one that
-//! is not.
+//! taken apart for that. A run is skipped where nothing but its size has to be known of it; of 1.0
+//! its series can also be had one by one, cut behind their labels, which is what remembered rules
+//! need. It ends at whatever is not exactly so: that is read like any series
+//! ([`Request::next_series`]), which is what judges it. So this may miss a series that is alike,
+//! and must never take one that is not.
 //!
 //! ```text
 //! 1.0   0a LENGTH  0a LENGTH 0a LENGTH name 12 LENGTH value  …  12 LENGTH 09 value 10 timestamp
@@ -18,6 +19,7 @@
 
 use super::cursor::varint_in;
 use super::labels::{Labels, Symbols};
+use super::series::Sample;
 
 /// Names that were found to be in order, the metric's among them: what a run is recognised by.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +53,18 @@ pub(crate) struct Run {
     pub(crate) n_series: u64,
     /// The newest timestamp of them, in milliseconds since 1970; the least of all if there is none.
     pub(crate) newest_ms: i64,
+}
+
+/// A series of 1.0 that is like the one before, as it stands in a body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Alike {
+    /// Where its message begins, …
+    pub(super) start: usize,
+    /// … where its labels end, each in the fewest bytes, …
+    pub(super) labels_end: usize,
+    /// … and where it ends.
+    pub(super) end: usize,
+    pub(super) sample: Sample,
 }
 
 impl NotedNames {
@@ -97,10 +111,10 @@ impl NotedNames {
 
     /// The run `rest` of a body of 1.0 begins with, and its length in bytes.
     pub(super) fn run_v1(&self, rest: &[u8]) -> (Run, usize) {
-        if self.heads.is_empty() {
-            return (Run::default(), 0);
-        }
-        run(rest, |rest, at| self.series_v1(rest, at))
+        run(rest, |rest, at| {
+            let found = self.series_v1(rest, at)?;
+            Some((found.sample.timestamp_ms, found.end))
+        })
     }
 
     /// The run `rest` of a body of 2.0 begins with, and its length in bytes.
@@ -113,17 +127,21 @@ impl NotedNames {
         run(rest, |rest, at| self.series_v2(rest, at, n_symbols))
     }
 
-    /// The timestamp of the series at `at`, if it is alike, and where it ends.
+    /// The series of 1.0 at `at`, if it is alike.
     #[inline]
-    fn series_v1(&self, rest: &[u8], at: usize) -> Option<(i64, usize)> {
+    pub(super) fn series_v1(&self, rest: &[u8], at: usize) -> Option<Alike> {
+        if self.heads.is_empty() {
+            return None;
+        }
         let (start, end) = message(rest, at, 0x0a)?;
         let mut at = start;
         for head in &self.heads {
             at = self.label_behind(rest, at, head)?;
         }
-        let (timestamp_ms, behind) = sample(rest, at)?;
+        let (sample, behind) = sample(rest, at)?;
         // Values are text; what is not ASCII is looked at closely elsewhere.
-        (behind == end && rest.get(start..at)?.is_ascii()).then_some((timestamp_ms, end))
+        let is_alike = behind == end && rest.get(start..at)?.is_ascii();
+        is_alike.then_some(Alike { start, labels_end: at, end, sample })
     }
 
     /// Where the label at `at` ends, if it has this head and a value.
@@ -147,6 +165,7 @@ impl NotedNames {
         (value > 0 && is_short).then_some(at + 2 + n_bytes)
     }
 
+    /// The timestamp of the series of 2.0 at `at`, if it is alike, and where it ends.
     #[inline]
     fn series_v2(&self, rest: &[u8], at: usize, n_symbols: u32) -> Option<(i64, usize)> {
         let (start, end) = message(rest, at, 0x2a)?;
@@ -163,7 +182,7 @@ impl NotedNames {
         if at != refs_end {
             return None;
         }
-        let (timestamp_ms, mut at) = sample(rest, at)?;
+        let (sample, mut at) = sample(rest, at)?;
         if at < end {
             let (start, metadata_end) = message(rest, at, 0x2a)?;
             at = start;
@@ -180,7 +199,7 @@ impl NotedNames {
                 return None;
             }
         }
-        (at == end).then_some((timestamp_ms, end))
+        (at == end).then_some((sample.timestamp_ms, end))
     }
 }
 
@@ -218,17 +237,20 @@ fn message(rest: &[u8], at: usize, key: u8) -> Option<(usize, usize)> {
     (*rest.get(at)? == key && end <= rest.len()).then_some((start, end))
 }
 
-/// The timestamp of the sample at `at`, and where it ends: a value, a timestamp, nothing else.
+/// The sample at `at`, and where it ends: a value, a timestamp, nothing else.
 #[inline]
-fn sample(rest: &[u8], at: usize) -> Option<(i64, usize)> {
-    let [0x12, length, 0x09, _, _, _, _, _, _, _, _, 0x10, timestamp @ ..] =
-        rest.get(at..)?.first_chunk::<20>()?
-    else {
-        return None;
+fn sample(rest: &[u8], at: usize) -> Option<(Sample, usize)> {
+    let (head, rest) = rest.get(at..)?.split_first_chunk::<3>()?;
+    let (value, rest) = rest.split_first_chunk::<8>()?;
+    let (key, rest) = rest.split_first()?;
+    let (timestamp, n_bytes) = varint_in(u64::from_le_bytes(*rest.first_chunk()?))?;
+    let length = u8::try_from(10 + n_bytes).ok()?;
+    let sample = Sample {
+        value: f64::from_bits(u64::from_le_bytes(*value)),
+        timestamp_ms: timestamp.cast_signed(),
+        start_timestamp_ms: 0,
     };
-    let (timestamp_ms, n_bytes) = varint_in(u64::from_le_bytes(*timestamp))?;
-    (usize::from(*length) == 10 + n_bytes)
-        .then_some((timestamp_ms.cast_signed(), at + 12 + n_bytes))
+    (*head == [0x12, length, 0x09] && *key == 0x10).then_some((sample, at + 12 + n_bytes))
 }
 
 /// The number of up to three bytes at `at`, and where it ends.
@@ -250,7 +272,6 @@ mod tests {
     use super::*;
     use crate::wire::Decoder;
     use crate::wire::Request;
-    use crate::wire::Sample;
     use crate::wire::Series;
     use crate::wire::V2Encoder;
     use crate::wire::Version;

@@ -146,6 +146,15 @@ impl<'a> Labels<'a> {
     /// How many bytes labels in a body of 1.0 take at the beginning of `message`; `None` unless
     /// that is where they stand, one behind the other, each in the fewest bytes.
     pub(super) fn canonical_bytes(&self, message: &[u8]) -> Option<usize> {
+        if let Repr::Message { message: spelled, symbols: None } = self.0 {
+            let size = |(name, value): (&[u8], &[u8])| {
+                bytes_size(bytes_size(name.len()) + bytes_size(value.len()))
+            };
+            let n_bytes = spelled.rest().len();
+            let is_first = std::ptr::eq(spelled.rest().as_ptr(), message.as_ptr());
+            return Some(n_bytes)
+                .filter(|n| is_first && self.iter().map(size).sum::<usize>() == *n);
+        }
         let Repr::Spans { body, spans } = self.0 else { return None };
         let Some(last) = spans.last() else { return Some(0) };
         let mut n_bytes = 0;

@@ -303,6 +303,28 @@ impl<'a> Request<'a> {
         run
     }
 
+    /// The next series of a request of 1.0, if it has the names noted, a value to each of them and
+    /// one sample. Its labels are not taken apart.
+    #[inline]
+    pub(crate) fn next_alike(&mut self, names: &NotedNames) -> Option<Series<'_>> {
+        if self.version != Version::V1 {
+            return None;
+        }
+        let rest = self.rest.rest();
+        let found = names.series_v1(rest, 0)?;
+        let (message, labels) =
+            (rest.get(found.start..found.end)?, rest.get(found.start..found.labels_end)?);
+        self.rest.pass(found.end);
+        self.tables.clear();
+        self.tables.samples.push(found.sample);
+        Some(Series {
+            samples: &self.tables.samples,
+            verbatim_v1: Some(message),
+            front_bytes_v1: labels.len(),
+            ..Series::new(Labels::of_spelled(labels))
+        })
+    }
+
     /// Exemplars of the series read last that were left out, since their references lead nowhere.
     pub fn refused_exemplars(&self) -> &[RefFault] {
         &self.tables.exemplar_faults

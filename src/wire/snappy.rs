@@ -13,6 +13,9 @@ const RATIO_MAX: usize = 22;
 /// A body that is more than this part of what it stands for, in percent, is compressed in name only.
 const POOR_PERCENT: usize = 50;
 
+/// Memory that is kept for a compressed body.
+const KEPT_BYTES_MAX: usize = 4 << 20;
+
 /// Why a compressed body was refused.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -44,7 +47,7 @@ pub struct Snappy {
     decoder: Decoder,
     /// As long as the longest body so far, so that it need not be filled with zeros each time.
     decoded: Vec<u8>,
-    /// A body compressed again.
+    /// As long as the longest body might have become, for the same reason.
     encoded: Vec<u8>,
 }
 
@@ -101,12 +104,8 @@ impl Snappy {
         if body.len() <= poor(n_bytes) {
             return Ok(None);
         }
-        let max = max_compress_len(n_bytes);
-        if self.encoded.len() < max {
-            self.encoded.resize(max, 0);
-        }
-        let n = self.encoder.compress(decoded, &mut self.encoded).map_err(SnappyError::Corrupt)?;
-        Ok(self.encoded.get(..n).filter(|better| better.len() <= poor(body.len())))
+        let better = encode(&mut self.encoder, decoded, &mut self.encoded)?;
+        Ok(Some(better).filter(|better| better.len() <= poor(body.len())))
     }
 
     /// Write `body`, compressed, into `out`, which is as long as that then.
@@ -115,9 +114,10 @@ impl Snappy {
     ///
     /// When the body is longer than 4 GiB.
     pub fn compress(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), SnappyError> {
-        out.resize(max_compress_len(body.len()), 0);
-        let n_bytes = self.encoder.compress(body, out).map_err(SnappyError::Corrupt)?;
-        out.truncate(n_bytes);
+        out.clear();
+        out.extend_from_slice(encode(&mut self.encoder, body, &mut self.encoded)?);
+        self.encoded.truncate(KEPT_BYTES_MAX);
+        self.encoded.shrink_to(KEPT_BYTES_MAX);
         Ok(())
     }
 
@@ -128,6 +128,20 @@ impl Snappy {
             kept.shrink_to(n_bytes);
         }
     }
+}
+
+/// Compress into memory that is kept.
+fn encode<'a>(
+    encoder: &mut Encoder,
+    body: &[u8],
+    kept: &'a mut Vec<u8>,
+) -> Result<&'a [u8], SnappyError> {
+    let max = max_compress_len(body.len());
+    if kept.len() < max {
+        kept.resize(max, 0);
+    }
+    let n = encoder.compress(body, kept).map_err(SnappyError::Corrupt)?;
+    Ok(kept.get(..n).unwrap_or_default())
 }
 
 /// How long a compressed body says it is when decoded; 0 if it is none.

@@ -1,11 +1,16 @@
-//! A body that goes on as it came is judged as one whose series are all written anew.
+//! Series that are like the one before are taken on short ways. A body that goes on as it came is
+//! judged as one whose series are all written anew, and series that go through rules together come
+//! out as they do one by one.
+
+use std::path::Path;
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use weir::config::file;
 use weir::config::file::receive::ReceiveSettings;
-use weir::intake::{Intake, Plan, Taken};
+use weir::intake::{Intake, Plan, Points, Taken};
 use weir::model::FingerprintKey;
 use weir::relabel::Rules;
 use weir::wire::snappy::Snappy;
@@ -92,7 +97,63 @@ fn check(version: Version, series: Vec<OwnedSeries>) -> Result<(), TestCaseError
     Ok(())
 }
 
+const RULES: &str = "metric_relabel_configs:
+- {source_labels: [a], regex: 'x(.*)', target_label: b, replacement: '1$1'}
+- {action: labeldrop, regex: 'inst.*'}
+- {action: drop, source_labels: [job], regex: 'yy'}
+";
+
+/// What rules leave of a request, in either version.
+fn through_rules(
+    intake: &mut Intake,
+    plan: &Plan,
+    series: &[OwnedSeries],
+) -> (Taken, [Vec<OwnedSeries>; 2]) {
+    let message = OwnedMessage { series: series.to_vec(), metadata: Vec::new() };
+    let mut body = Vec::new();
+    Snappy::new().compress(&message.encode(Version::V1), &mut body).expect("it is short");
+    let mut writers = [Version::V1, Version::V2].map(|to| MessageWriter::new(to, true));
+    let taken = intake.take(plan, &mut writers, Version::V1, &body, NOW_MS);
+    let [mut v1, mut v2] = writers;
+    let read = |version, message: Option<Vec<u8>>| {
+        OwnedMessage::decode(version, &message.unwrap_or_default()).expect("it can be read").series
+    };
+    let out = [read(Version::V1, v1.take()), read(Version::V2, v2.take())];
+    (taken.expect("it is a message"), out)
+}
+
+fn check_rules(series: &[OwnedSeries]) -> Result<(), TestCaseError> {
+    let limits = ReceiveSettings::default().intake;
+    let rules = file::parse("weir.yaml", RULES, Path::new("/")).expect("it is in order").main.rules;
+    let plan = || Plan::new(vec![rules.clone(); 2], limits, FingerprintKey::new(|| 7));
+    let (together, mut intake) = (plan(), Intake::new(&plan()));
+    let mut apart = (Points::default(), [0; 2], [Vec::new(), Vec::new()]);
+    for one in series {
+        let plan = plan();
+        let (taken, out) = through_rules(&mut Intake::new(&plan), &plan, std::slice::from_ref(one));
+        apart.0 += taken.written;
+        for (way, n) in taken.ways.iter().zip(&mut apart.1) {
+            *n += way.dropped.iter().sum::<u64>();
+        }
+        for (all, more) in apart.2.iter_mut().zip(out) {
+            all.extend(more);
+        }
+    }
+    // The second time outcomes and names are remembered.
+    for _ in 0..2 {
+        let (taken, out) = through_rules(&mut intake, &together, series);
+        let n_dropped = [0, 1].map(|way| taken.ways[way].dropped.iter().sum::<u64>());
+        prop_assert_eq!((taken.written, n_dropped, &out), (apart.0, apart.1, &apart.2));
+    }
+    Ok(())
+}
+
 proptest! {
+    #[test]
+    fn series_go_through_rules_together_as_one_by_one(all in vec(series(Version::V1), 1..40)) {
+        check_rules(&all)?;
+    }
+
     #[test]
     fn a_whole_body_of_1_0_is_judged_as_its_series(all in vec(series(Version::V1), 1..40)) {
         check(Version::V1, all)?;
