@@ -218,50 +218,71 @@ fn plain_snappy(body: &[u8]) -> f64 {
     ms / 1e3 * 1e6 / f64::from(ROUNDS * push_load::SERIES)
 }
 
-/// How long senders wait for their answers, against what one sync of the disk takes.
+/// How long senders wait for their answers, against what a sync of the disk takes: one behind the
+/// other, and at the pace of the senders, when disk and processors sleep in between.
 fn waits() -> String {
     let case = &cases()[0];
     let sink = Sink::start();
     let weir = Weir::start(case, &sink);
-    let mut synced = syncs(weir.dir.path());
     let mut load = Load::new(V1, Snappiness::Real, FEW);
     let mut bodies = vec![Vec::new(); load.n_requests() as usize];
     for body in &mut bodies {
         load.next(body);
     }
     let bodies = Arc::new(bodies);
+    let dir = weir.dir.path();
+    let mut sync = syncer(dir, SENDERS);
+    let mut hot: Vec<_> = (0..REQUESTS).map(|_| time(&mut sync)).collect();
+    let mut paced = paced(|nth| syncer(dir, nth));
+    let mut answered = self::paced(|nth| {
+        let (mut sender, bodies) = (Sender::new(&weir.process.address, V1), Arc::clone(&bodies));
+        let mut at = nth;
+        move || {
+            at += 1;
+            sender.send(&bodies[at % bodies.len()]);
+        }
+    });
+    let mut row = |name: &str, took: &mut [Duration], must: &str| {
+        let (p50, p99) = (at(took, 50), at(took, 99));
+        let times = p99.as_secs_f64() / at(&mut paced, 99).as_secs_f64();
+        format!("| {name} | {} | {} | {times:.1} | {must} |\n", ms(p50), ms(p99))
+    };
+    let mut table = format!(
+        "| {SENDERS} senders, 10 requests a second each | p50 | p99 | × | must |\n\
+         |---|---:|---:|---:|---|\n"
+    );
+    table += &row("syncs of 64 KiB, one behind the other", &mut hot, "");
+    table += &row("a request acknowledged", &mut answered, "p99 ≤ 3 × a sync");
+    let (p50, p99) = (at(&mut paced, 50), at(&mut paced, 99));
+    writeln!(
+        table,
+        "| syncs of 64 KiB at that pace, a file each | {} | {} | 1.0 | |",
+        ms(p50),
+        ms(p99)
+    )
+    .expect("a string");
+    table
+}
+
+/// How long something takes that each of the senders does at its own pace.
+fn paced<F: FnMut() + Send + 'static>(of_sender: impl Fn(usize) -> F) -> Vec<Duration> {
     let threads: Vec<_> = (0..SENDERS)
         .map(|nth| {
-            let (mut sender, bodies) =
-                (Sender::new(&weir.process.address, V1), Arc::clone(&bodies));
-            std::thread::spawn(move || {
-                let (mut took, mut pause) = (Vec::new(), pauses(nth));
-                for body in bodies.iter().cycle().skip(nth).take(REQUESTS) {
-                    std::thread::sleep(pause());
-                    let began = Instant::now();
-                    sender.send(body);
-                    took.push(began.elapsed());
-                }
-                took
-            })
+            let (mut once, mut pause) = (of_sender(nth), pauses(nth));
+            let paused_once = move |_| {
+                std::thread::sleep(pause());
+                time(&mut once)
+            };
+            std::thread::spawn(move || (0..REQUESTS).map(paused_once).collect::<Vec<_>>())
         })
         .collect();
-    let mut took: Vec<_> =
-        threads.into_iter().flat_map(|thread| thread.join().expect("it ends")).collect();
-    synced.extend(syncs(weir.dir.path()));
-    let (sync_50, sync_99) = (at(&mut synced, 50), at(&mut synced, 99));
-    let (p50, p99) = (at(&mut took, 50), at(&mut took, 99));
-    let times = p99.as_secs_f64() / sync_99.as_secs_f64();
-    format!(
-        "| {SENDERS} senders, 10 requests a second each | p50 | p99 | p99 × fsync's | must |\n\
-         |---|---:|---:|---:|---|\n\
-         | one fsync of 64 KiB | {} | {} | 1 | |\n\
-         | a request acknowledged | {} | {} | {times:.1} | p99 ≤ 3 × |\n",
-        ms(sync_50),
-        ms(sync_99),
-        ms(p50),
-        ms(p99),
-    )
+    threads.into_iter().flat_map(|thread| thread.join().expect("it ends")).collect()
+}
+
+fn time(mut once: impl FnMut()) -> Duration {
+    let began = Instant::now();
+    once();
+    began.elapsed()
 }
 
 /// Pauses of a sender, which look random and are the same in each run.
@@ -283,17 +304,14 @@ fn at(times: &mut [Duration], percent: usize) -> Duration {
     times[times.len() * percent / 100]
 }
 
-/// How long the disk takes to make 64 KiB more of a file durable.
-fn syncs(folder: &Path) -> Vec<Duration> {
-    let mut file = File::create(folder.join("sync")).expect("a file");
+/// Makes 64 KiB more of a file durable.
+fn syncer(folder: &Path, nth: usize) -> impl FnMut() + Send + 'static {
+    let mut file = File::create(folder.join(format!("sync-{nth}"))).expect("a file");
     let bytes = vec![7; 64 << 10];
-    let once = |_| {
-        let began = Instant::now();
+    move || {
         file.write_all(&bytes).expect("room");
         file.sync_data().expect("a disk");
-        began.elapsed()
-    };
-    (0..200).map(once).collect()
+    }
 }
 
 /// weir, running.
