@@ -4,16 +4,17 @@
 //! are sent; decoding and limits are the reader's.
 
 use crate::http::connect::{ConnectError, Connection, Connector};
-use crate::http::pool::{Driver, Key, Place, Pool, Pooled};
+use crate::http::h1;
+use crate::http::h1::buffers::poll_read;
+use crate::http::h1::framing::{Framing, Step};
+use crate::http::pool::{Key, Pool, Pooled};
 use crate::http::proxy::ProxyRules;
 use crate::http::tls::TlsClient;
 use crate::http::url::{Url, UrlError};
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST, LOCATION, PROXY_AUTHORIZATION};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH};
+use http::header::{HOST, LOCATION, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -149,7 +150,7 @@ impl Client {
         body: Option<Bytes>,
     ) -> Result<Response<ClientBody>, FetchError> {
         let key = Key::of(url, ask.address);
-        if let Some(connection) = self.pool.take(&key).await {
+        if let Some(connection) = self.pool.take(&key) {
             // The other side may close an idle connection just when it is used again. A GET may be
             // repeated, and a fresh connection tells whether anything else is wrong.
             match self.send(connection, url, ask, body.clone()).await {
@@ -168,15 +169,7 @@ impl Client {
         address: Option<SocketAddr>,
     ) -> Result<Pooled, FetchError> {
         let Connection { io, is_loopback, proxy } = self.connector.connect(url, address).await?;
-        let (place, buffer_bytes) = Place::take();
-        let (sender, connection) = hyper::client::conn::http1::Builder::new()
-            .read_buf_exact_size(Some(buffer_bytes))
-            .handshake(TokioIo::new(io))
-            .await
-            .map_err(|e| FetchError::Http(flat(&e)))?;
-        // Errors reach whoever waits for the answer.
-        let driver = Driver::new(async move { drop(connection.await) });
-        Ok(Pooled { driver, sender, key, is_loopback, proxy, place })
+        Ok(Pooled { io, key, is_loopback, proxy })
     }
 
     async fn send(
@@ -187,13 +180,10 @@ impl Client {
         body: Option<Bytes>,
     ) -> Result<Response<ClientBody>, FetchError> {
         let request = build_request(&connection, url, ask, body)?;
-        let Pooled { driver, sender, .. } = &mut connection;
-        let response = driver
-            .drive(sender.send_request(request))
-            .await
-            .map_err(|e| FetchError::Http(flat(&e)))?;
-        let pool = Arc::clone(&self.pool);
-        Ok(response.map(|incoming| ClientBody { incoming, lease: Some((pool, connection)) }))
+        let answer = h1::send(&mut *connection.io, &request).await.map_err(FetchError::Http)?;
+        let h1::Answer { head, framing, rest, is_reusable } = answer;
+        let pool = is_reusable.then(|| Arc::clone(&self.pool));
+        Ok(head.map(|()| ClientBody(Some(Lease { pool, connection, framing, rest }))))
     }
 }
 
@@ -202,7 +192,7 @@ fn build_request(
     url: &Url,
     ask: &Ask<'_>,
     body: Option<Bytes>,
-) -> Result<Request<Full<Bytes>>, FetchError> {
+) -> Result<Request<Bytes>, FetchError> {
     let invalid = |e: http::Error| FetchError::Http(e.to_string());
     let value = |text: &str| HeaderValue::from_str(text).map_err(|e| invalid(e.into()));
     let is_gzip = match ask.ask_for {
@@ -217,9 +207,12 @@ fn build_request(
         }
         None => url.path_and_query(),
     };
-    let method = if body.is_some() { Method::POST } else { Method::GET };
+    let (method, length) = match &body {
+        Some(body) => (Method::POST, Some(HeaderValue::from(body.len()))),
+        None => (Method::GET, None),
+    };
     let request = Request::builder().method(method).uri(target);
-    let mut request = request.body(Full::new(body.unwrap_or_default())).map_err(invalid)?;
+    let mut request = request.body(body.unwrap_or_default()).map_err(invalid)?;
     let all = request.headers_mut();
     all.insert(HOST, value(&url.authority())?);
     put_all(all, ask.headers);
@@ -228,6 +221,9 @@ fn build_request(
         ACCEPT_ENCODING,
         HeaderValue::from_static(if is_gzip { "gzip" } else { "identity" }),
     );
+    if let Some(length) = length {
+        all.insert(CONTENT_LENGTH, length);
+    }
     if let Some(authorization) = url.basic_auth() {
         all.insert(AUTHORIZATION, value(&authorization)?);
     }
@@ -266,52 +262,63 @@ fn redirect_location(response: &Response<ClientBody>) -> Option<String> {
 
 /// The body of an answer. Read to its end, it gives the connection back for the next request.
 #[derive(Debug)]
-pub struct ClientBody {
-    incoming: Incoming,
-    lease: Option<(Arc<Pool>, Pooled)>,
+pub struct ClientBody(Option<Lease>);
+
+/// A connection whose answer is being read.
+#[derive(Debug)]
+struct Lease {
+    /// Where the connection goes afterwards, if another request may follow.
+    pool: Option<Arc<Pool>>,
+    connection: Pooled,
+    framing: Framing,
+    /// What has been read and not been handed out.
+    rest: Bytes,
 }
 
 impl ClientBody {
     /// The next piece as it was sent; `None` at a clean end.
+    ///
+    /// A piece lies where it was read, in a buffer that others wait for: use it soon, or copy it.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FetchError>>> {
-        use http_body::Body as _;
-        loop {
-            let mut frame = Pin::new(&mut self.incoming).poll_frame(cx);
-            if frame.is_pending()
-                && let Some((_, connection)) = &mut self.lease
-            {
-                connection.driver.poll(cx);
-                frame = Pin::new(&mut self.incoming).poll_frame(cx);
-            }
-            let frame = match ready!(frame) {
-                Some(Ok(frame)) => frame,
-                Some(Err(e)) => {
-                    self.lease = None;
-                    return Poll::Ready(Some(Err(FetchError::Truncated(flat(&e)))));
-                }
-                None => {
-                    if let Some((pool, connection)) = self.lease.take() {
-                        pool.put(connection);
-                    }
-                    return Poll::Ready(None);
-                }
-            };
-            // Trailers are of no use here.
-            if let Ok(data) = frame.into_data() {
-                return Poll::Ready(Some(Ok(data)));
-            }
+        let Some(lease) = &mut self.0 else { return Poll::Ready(None) };
+        let piece = ready!(lease.poll_piece(cx));
+        if let Ok(Some(piece)) = piece {
+            return Poll::Ready(Some(Ok(piece)));
         }
+        let lease = self.0.take();
+        Poll::Ready(match piece {
+            Err(message) => Some(Err(FetchError::Truncated(message))),
+            _ => {
+                lease.map(Lease::end);
+                None
+            }
+        })
     }
 }
 
-/// An error and its causes on one line.
-fn flat(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut out = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        out.push_str(": ");
-        out.push_str(&cause.to_string());
-        next = cause.source();
+impl Lease {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, String>> {
+        loop {
+            match self.framing.next(&mut self.rest)? {
+                Step::Piece(piece) => return Poll::Ready(Ok(Some(piece))),
+                Step::End => return Poll::Ready(Ok(None)),
+                Step::Read => {}
+            }
+            let io = &mut *self.connection.io;
+            self.rest = ready!(poll_read(io, cx)).map_err(|e| e.to_string())?;
+            if self.rest.is_empty() {
+                return Poll::Ready(match self.framing {
+                    Framing::Close => Ok(None),
+                    _ => Err("the connection was closed before the body had come".to_owned()),
+                });
+            }
+        }
     }
-    out
+
+    /// All was read: the connection may be used again, unless more came than there should.
+    fn end(self) {
+        if let Some(pool) = self.pool.filter(|_| self.rest.is_empty()) {
+            pool.put(self.connection);
+        }
+    }
 }

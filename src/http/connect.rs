@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls;
 
 /// After this long without an answer the next address of a name is tried as well (RFC 8305).
@@ -19,8 +20,17 @@ const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(300);
 const PROXY_HEAD_BYTES_MAX: usize = 8 * 1024;
 
 /// A byte stream to the other side, whatever it is made of.
-pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Io for S {}
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {
+    /// An answer has been read to its end.
+    fn rest(&mut self) {}
+}
+impl Io for TcpStream {}
+impl Io for Pausing<TcpStream> {
+    fn rest(&mut self) {
+        self.begin();
+    }
+}
+impl Io for TlsStream<Box<dyn Io>> {}
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]

@@ -35,6 +35,12 @@ impl<S> Pausing<S> {
         let pause = Box::pin(tokio::time::sleep(PAUSE));
         Self { inner, n_read: 0, is_paused: false, pause }
     }
+
+    /// What is read next belongs to a new answer.
+    pub fn begin(&mut self) {
+        self.n_read = 0;
+        self.is_paused = false;
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Pausing<S> {
@@ -68,9 +74,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Pausing<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        // A request goes out, so what is read next belongs to a new answer.
-        self.n_read = 0;
-        self.is_paused = false;
+        // A request goes out.
+        self.begin();
         Pin::new(&mut self.inner).poll_write(cx, buf)
     }
 

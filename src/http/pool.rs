@@ -1,19 +1,17 @@
 //! Connections kept for the next scrape.
 
+use crate::http::connect::Io;
 use crate::http::connect::PlainProxy;
 use crate::http::url::{Scheme, Url};
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::client::conn::http1::SendRequest;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Waker};
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::time::Instant;
 
 /// How many idle connections are kept in all.
 const IDLE_MAX: usize = 4096;
@@ -23,15 +21,6 @@ const IDLE_PER_TARGET_MAX: usize = 2;
 const IDLE_TIME_MAX: Duration = Duration::from_secs(90);
 /// How often connections are looked for that have been idle for too long.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
-/// What the read buffers of all connections hold together, as long as each can have its least.
-const BUFFERS_BYTES: usize = 8 << 20;
-/// The most that one read takes; measured, larger brings nothing.
-const BUFFER_BYTES_MAX: usize = 256 << 10;
-/// The least.
-const BUFFER_BYTES_MIN: usize = 32 << 10;
-/// How long a kept connection may take to become ready again.
-const READY_TIME_MAX: Duration = Duration::from_millis(50);
-
 /// Which connections are alike.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Key {
@@ -48,81 +37,33 @@ impl Key {
     }
 }
 
-/// Moves the bytes of a connection. It runs in the task of whoever waits for an answer: what was
-/// read is parsed on the same core, without a switch between tasks for each piece.
-pub struct Driver(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
-
-impl Driver {
-    /// Take over the work of a connection, which ends when the connection does.
-    pub fn new(work: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(Some(Box::pin(work)))
-    }
-
-    /// Move what can be moved now.
-    pub fn poll(&mut self, cx: &mut Context<'_>) {
-        if let Some(work) = &mut self.0
-            && work.as_mut().poll(cx).is_ready()
-        {
-            self.0 = None;
-        }
-    }
-
-    /// Wait for something that happens on the connection.
-    pub async fn drive<T>(&mut self, wanted: impl Future<Output = T>) -> T {
-        let mut wanted = std::pin::pin!(wanted);
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(value) = wanted.as_mut().poll(cx) {
-                return Poll::Ready(value);
-            }
-            self.poll(cx);
-            wanted.as_mut().poll(cx)
-        })
-        .await
-    }
-}
-
-impl fmt::Debug for Driver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Driver(open)" } else { "Driver(closed)" })
-    }
-}
-
 /// A connection and what requests on it have to know.
-#[derive(Debug)]
 pub struct Pooled {
-    /// Has to be polled for anything to happen.
-    pub driver: Driver,
-    /// Sends requests.
-    pub sender: SendRequest<Full<Bytes>>,
+    /// The connection.
+    pub io: Box<dyn Io>,
     /// Which URLs it serves.
     pub key: Key,
     /// Whether the other side is this machine.
     pub is_loopback: bool,
     /// The proxy that forwards our requests, if one does.
     pub proxy: Option<PlainProxy>,
-    /// That it is open.
-    pub place: Place,
 }
 
-/// Connections that are open, of all clients: each upstream has its own, and memory is one.
-static N_OPEN: AtomicUsize = AtomicUsize::new(0);
-
-/// One of the open connections, counted for as long as it is.
-#[derive(Debug)]
-pub struct Place(());
-
-impl Place {
-    /// A place for a connection that is about to be opened, and how large its read buffer may be:
-    /// large where there are few, so that a thousand do not take a thousand times the memory.
-    pub fn take() -> (Self, usize) {
-        let n_open = 1 + N_OPEN.fetch_add(1, Ordering::Relaxed);
-        (Self(()), (BUFFERS_BYTES / n_open).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX))
+impl Pooled {
+    /// Whether the other side neither has closed the connection nor says anything unasked.
+    ///
+    /// Whoever waited for the connection before is told nothing from here on.
+    fn is_quiet(&mut self) -> bool {
+        let mut room = [0];
+        let mut room = ReadBuf::new(&mut room);
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.io).poll_read(&mut cx, &mut room).is_pending()
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        N_OPEN.fetch_sub(1, Ordering::Relaxed);
+impl fmt::Debug for Pooled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pooled").field("key", &self.key).finish_non_exhaustive()
     }
 }
 
@@ -156,13 +97,16 @@ impl Pool {
     }
 
     /// Keep a connection whose last answer was read to its end.
-    pub fn put(&self, connection: Pooled) {
-        if connection.sender.is_closed() {
+    pub fn put(&self, mut connection: Pooled) {
+        connection.io.rest();
+        if !connection.is_quiet() {
             return;
         }
         let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let alike = idle.by_key.entry(connection.key.clone()).or_default();
+        let alike = idle.by_key.entry(connection.key.clone());
+        // Mostly there is one.
+        let alike = alike.or_insert_with(|| Vec::with_capacity(1));
         alike.push((now, connection));
         if alike.len() > self.per_target_max {
             alike.remove(0);
@@ -175,17 +119,9 @@ impl Pool {
     }
 
     /// Take the newest live connection for `key`.
-    pub async fn take(&self, key: &Key) -> Option<Pooled> {
+    pub fn take(&self, key: &Key) -> Option<Pooled> {
         while let Some(mut connection) = self.pop(key) {
-            let Pooled { driver, sender, .. } = &mut connection;
-            // The driver first: it notices that the other side has closed.
-            std::future::poll_fn(|cx| {
-                driver.poll(cx);
-                Poll::Ready(())
-            })
-            .await;
-            let ready = timeout(READY_TIME_MAX, driver.drive(sender.ready())).await;
-            if matches!(ready, Ok(Ok(()))) {
+            if connection.is_quiet() {
                 return Some(connection);
             }
         }
@@ -197,7 +133,7 @@ impl Pool {
         loop {
             let (since, connection) = idle.by_key.get_mut(key)?.pop()?;
             idle.n_kept -= 1;
-            if since.elapsed() < IDLE_TIME_MAX && !connection.sender.is_closed() {
+            if since.elapsed() < IDLE_TIME_MAX {
                 return Some(connection);
             }
         }
@@ -208,11 +144,11 @@ impl Idle {
     /// Let go of what has been idle for too long, and of the oldest while there are too many.
     fn sweep(&mut self, now: Instant) {
         self.next_sweep = now + SWEEP_INTERVAL;
-        let is_live = |(since, kept): &(Instant, Pooled)| {
-            now.duration_since(*since) < IDLE_TIME_MAX && !kept.sender.is_closed()
+        let is_live = |(since, kept): &mut (Instant, Pooled)| {
+            now.duration_since(*since) < IDLE_TIME_MAX && kept.is_quiet()
         };
         self.by_key.retain(|_, alike| {
-            alike.retain(is_live);
+            alike.retain_mut(is_live);
             !alike.is_empty()
         });
         self.n_kept = self.by_key.values().map(Vec::len).sum();

@@ -154,18 +154,22 @@ impl Exposition {
         let mut sink = Bounded { sink, body_bytes_max, transfer, turn_bytes: 0 };
         let mut decoder = is_gzip.then(gzip::Decoder::new);
         while let Some(chunk) = body.chunk().await {
-            let chunk = chunk?;
+            let mut chunk = chunk?;
             sink.count_wire(chunk.len())?;
             let step_bytes = if is_gzip { GZIP_STEP_BYTES } else { TURN_BYTES };
-            for step in chunk.chunks(step_bytes) {
+            while !chunk.is_empty() {
+                let step = chunk.split_to(step_bytes.min(chunk.len()));
                 match &mut decoder {
                     Some(decoder) => {
-                        decoder.push(step, |piece| sink.push(piece)).map_err(gzip_error)?;
+                        decoder.push(&step, |piece| sink.push(piece)).map_err(gzip_error)?;
                     }
-                    None => sink.push(step)?,
+                    None => sink.push(&step)?,
                 }
+                drop(step);
                 if sink.turn_bytes >= TURN_BYTES {
                     sink.turn_bytes = 0;
+                    // Whoever has the next turn needs the buffer it lies in.
+                    chunk = Bytes::copy_from_slice(&chunk);
                     tokio::task::yield_now().await;
                 }
             }
