@@ -18,7 +18,6 @@ use crate::source::scrape::Transfer;
 use crate::source::{ScrapeError, ScrapeErrorKind, Target, within};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -48,24 +47,21 @@ pub(super) async fn scrape_all(
     deadline: Deadline,
     concurrent_max: usize,
 ) -> Vec<Outcome> {
-    let began = Instant::now();
-    let permits = Arc::new(Semaphore::new(concurrent_max));
+    let (began, ends) = (Instant::now(), deadline.now());
     let mut tasks = JoinSet::new();
-    let mut is_open = vec![false; targets.all.len()];
-    for (place, known) in targets.all.iter().enumerate().filter(|(_, known)| known.is_found) {
-        is_open[place] = true;
-        let job = Job {
-            place,
-            upstream: Arc::clone(&upstreams[known.upstream]),
-            target: Arc::clone(&known.health.target),
-            opening: engine.open(known.number),
-            deadline: deadline.now(),
-        };
-        tasks.spawn(job.run(Arc::clone(&permits)));
-    }
+    let mut is_open: Vec<bool> = targets.all.iter().map(|known| known.is_found).collect();
+    let mut waiting = (0..is_open.len()).filter(|&place| targets.all[place].is_found);
     let mut outcomes = Vec::with_capacity(targets.all.len());
     let mut over = std::pin::pin!(deadline.passed());
     loop {
+        // Whoever waits for its turn has nothing yet: no task, no buffers.
+        for place in waiting.by_ref().take(concurrent_max.max(1).saturating_sub(tasks.len())) {
+            let known = &targets.all[place];
+            let upstream = Arc::clone(&upstreams[known.upstream]);
+            let target = Arc::clone(&known.health.target);
+            let opening = engine.open(known.number);
+            tasks.spawn(Job { place, upstream, target, opening, ends }.run());
+        }
         let done = tokio::select! {
             biased;
             done = tasks.join_next() => done,
@@ -81,7 +77,7 @@ pub(super) async fn scrape_all(
             }
         }
     }
-    let has_time = tasks.is_empty();
+    let has_time = tasks.is_empty() && waiting.next().is_none();
     for place in (0..is_open.len()).filter(|&place| is_open[place]) {
         let (kind, message) = if has_time {
             (ScrapeErrorKind::Internal, "the scrape broke, please report this".to_owned())
@@ -111,18 +107,16 @@ struct Job {
     upstream: Arc<Upstream>,
     target: Arc<Target>,
     opening: Opening,
-    /// As it was when the round began.
-    deadline: Instant,
+    /// When the round ends, as it was when it began.
+    ends: Instant,
 }
 
 impl Job {
-    async fn run(self, permits: Arc<Semaphore>) -> Done {
-        let Self { place, upstream, target, opening, deadline } = self;
-        // Closed never: the round holds the semaphore.
-        let _permit = permits.acquire_owned().await;
+    async fn run(self) -> Done {
+        let Self { place, upstream, target, opening, ends } = self;
         let began = Instant::now();
         let own = upstream.config.scrape_timeout;
-        let time_left = deadline.saturating_duration_since(began);
+        let time_left = ends.saturating_duration_since(began);
         let time_left = own.map_or(time_left, |own| own.min(time_left));
         let mut unused = Some(opening);
         let work = async {
