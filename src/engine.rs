@@ -17,7 +17,8 @@ use crate::aggregate::merge::{Counters, Held, Rows, Slots};
 use crate::aggregate::snapshot::Snapshot;
 use crate::aggregate::table::{PublishStats, Table};
 use crate::ledger::{
-    CleanRead, Ledger, Moment, Opening, OutputRules, ReadLimits, ReadStats, Reader, SharedTable,
+    CleanRead, Common, Ledger, Moment, Opening, OutputRules, ReadLimits, ReadStats, Reader,
+    SharedTable,
 };
 use crate::model::{FingerprintKey, Format, MetricType};
 use crate::relabel::Rules;
@@ -75,6 +76,8 @@ pub struct Engine {
     moment: Moment,
     /// What all targets say of families.
     metadata: Arc<Metadata>,
+    /// What the ledgers share.
+    common: Common,
     /// A target was forgotten since that was put together.
     is_metadata_stale: bool,
     /// Bodies were committed that no snapshot shows yet.
@@ -100,6 +103,7 @@ impl Engine {
             free: Vec::new(),
             moment: Moment::default(),
             metadata: Arc::default(),
+            common: Common::default(),
             is_metadata_stale: false,
             is_unpublished: false,
         }
@@ -183,7 +187,8 @@ impl Engine {
             table.set_metadata(Arc::clone(&metadata));
         }
         self.is_unpublished = true;
-        self.ledgers[target].commit(read, self.moment, tables.iter_mut().map(|table| &mut **table))
+        let tables = tables.iter_mut().map(|table| &mut **table);
+        self.ledgers[target].commit(read, self.moment, tables, &mut self.common)
     }
 
     /// Forget a target; its number may be given to another one.

@@ -26,6 +26,7 @@
 mod block;
 mod cold;
 mod commit;
+mod common;
 mod compare;
 mod counted;
 mod meta;
@@ -38,6 +39,7 @@ mod unordered;
 
 pub use cold::{OutputRules, SharedTable};
 pub use commit::{Ledger, Opening, ReadStats};
+pub use common::Common;
 pub use counted::Moment;
 pub use reader::{CleanRead, ReadError, ReadLimits, Reader};
 

@@ -460,6 +460,39 @@ proptest! {
         }
     }
 
+    /// What targets have in common is kept once, and no target sees what becomes of another.
+    #[test]
+    fn replicas_do_not_disturb_each_other(
+        lines in proptest::collection::vec(line(), 0..250),
+        edits in proptest::collection::vec((0..3_usize, edit()), 0..8),
+    ) {
+        let rules = || vec![labeldrop("path|b"), Rules::default(), overwriting()];
+        let mut engine = engine(rules(), MergePolicy::Sum);
+        for _ in 1..3 {
+            engine.add_target(&TargetConfig::new(rules()));
+        }
+        let mut targets = vec![lines; 3];
+        let mut bodies = vec![Vec::new(); 3];
+        for (target, edit) in std::iter::once(&(0, Edit::Values)).chain(&edits) {
+            apply(&mut targets[*target], edit);
+            for (number, lines) in targets.iter_mut().enumerate() {
+                let body = lines.concat().into_bytes();
+                let mut reader = engine.reader(number, Format::Text);
+                let read = reader.push(&body).and_then(|()| reader.finish());
+                if let Ok(read) = read {
+                    engine.commit(number, read);
+                    bodies[number] = body;
+                }
+                lines.retain(|line| !line.starts_with('}'));
+            }
+            for (published, rules) in engine.publish().iter().zip(&rules()) {
+                let expect = naive(&bodies.concat(), rules).expect("each of them was taken");
+                let wrong = differences(&series_of(&render(published)), &expect);
+                prop_assert!(wrong.is_empty(), "{:#?}", wrong);
+            }
+        }
+    }
+
     /// The same lines in another order give the same bytes.
     #[test]
     fn the_order_of_lines_does_not_matter(

@@ -28,7 +28,7 @@ const CREDIT: u32 = 64;
 const UNKNOWN_LINE: u8 = u8::MAX;
 
 /// What a row is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub(super) enum RowKind {
     /// A sample: the text ends where the value starts.
     #[default]
@@ -40,7 +40,7 @@ pub(super) enum RowKind {
 }
 
 /// How the text of a row is put together.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub(super) struct Head {
     /// Bytes of text.
     pub(super) len: u16,
@@ -68,7 +68,7 @@ impl Head {
 }
 
 /// Up to [`BLOCK_ROWS`] rows that follow each other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(super) struct Block {
     /// One a row.
     pub(super) heads: Box<[Head]>,
@@ -83,7 +83,7 @@ pub(super) struct Block {
 }
 
 /// A sample that tells when something started.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Start {
     /// Which sample of the block.
     pub(super) sample: u8,
@@ -92,7 +92,7 @@ pub(super) struct Start {
 }
 
 /// What a sample tells the start of.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Started {
     /// The process: `process_start_time_seconds`.
     Process,

@@ -9,9 +9,11 @@ use crate::aggregate::merge::{Counters, Held, Slots};
 use crate::aggregate::table::Table;
 use crate::ledger::block::Block;
 use crate::ledger::cold::{Cold, OutputRules, SharedTable};
+use crate::ledger::common::Common;
 use crate::ledger::counted::{Change, Counted, Moment, Run, increase, is_counter, is_reset};
 use crate::ledger::meta::MetaLines;
 use crate::ledger::reader::{CleanRead, ReadLimits, Reader};
+use crate::ledger::staged::Origin;
 use crate::ledger::unordered::{Known, Order};
 use crate::ledger::{DROPPED, NEW, is_dropped};
 use crate::model::{FingerprintKey, Format};
@@ -23,6 +25,9 @@ const SPARE_METAS_MAX: usize = 1000;
 /// Bytes of such lines that are remembered.
 const META_BYTES_MAX: usize = 32 << 20;
 
+/// So many values of the scrape before are worth keeping the memory of; less is had for nothing.
+const SPARE_VALUES_MIN: usize = 8 << 10;
+
 /// The rows of the last clean body.
 #[derive(Debug, Default)]
 pub(super) struct Base {
@@ -32,6 +37,14 @@ pub(super) struct Base {
     /// For each block, how many samples are before it.
     pub(super) first_samples: Vec<usize>,
     pub(super) metas: Arc<MetaLines>,
+}
+
+impl Base {
+    /// How many samples it has.
+    pub(super) fn n_samples(&self) -> usize {
+        let last = self.first_samples.last().zip(self.blocks.last());
+        last.map_or(0, |(first, block)| first + block.n_samples())
+    }
 }
 
 /// One target's series, in its order, with their last values.
@@ -141,12 +154,14 @@ impl Ledger {
         true
     }
 
-    /// Take over the rows of a clean body, the second half; `tables` are those the reader was given, in the same order.
+    /// Take over the rows of a clean body, the second half; `tables` are those the reader was given,
+    /// in the same order, and `common` is what all ledgers share.
     pub fn commit<'t>(
         &mut self,
         read: CleanRead,
         moment: Moment,
         tables: impl Iterator<Item = &'t mut Table>,
+        common: &mut Common,
     ) -> ReadStats {
         let CleanRead { format, mut staged, found, n_lines, n_nameless, is_unchanged, .. } = read;
         let (mut known, key) = (read.known, read.key);
@@ -187,8 +202,10 @@ impl Ledger {
         self.known_rows = staged.known_rows;
         self.is_fresh = true;
         self.order.note(stats.n_samples, stats.n_cold, self.values.len());
+        // A body that is read for the first time grows its values by doubling.
+        staged.values.shrink_to_fit();
         let spent = std::mem::replace(&mut self.values, staged.values);
-        self.spare = spent;
+        self.spare = if spent.len() < SPARE_VALUES_MIN { Vec::new() } else { spent };
         self.timestamps = staged.timestamps;
         self.exemplars = staged.exemplars;
         if !is_unchanged {
@@ -197,9 +214,15 @@ impl Ledger {
                 staged.metas.len() <= metas_max && staged.metas.n_bytes() <= META_BYTES_MAX;
             // Where they are too many, the next body is read as if it were the first.
             let format = has_few.then_some(format);
-            let blocks = staged.blocks;
+            let (mut blocks, mut metas) = (staged.blocks, staged.metas);
+            if !Arc::ptr_eq(&metas, &self.base.metas) {
+                common.share_metas(&mut metas);
+            }
+            let is_new = |origin: &Origin| matches!(origin, Origin::Samples(_));
+            let new = blocks.iter_mut().zip(&staged.origins).filter(|(_, at)| is_new(at));
+            new.for_each(|(block, _)| common.share_block(block));
             let first_samples = first_samples(&blocks);
-            self.base = Arc::new(Base { format, blocks, first_samples, metas: staged.metas });
+            self.base = Arc::new(Base { format, blocks, first_samples, metas });
         }
         stats
     }

@@ -19,7 +19,7 @@ enum Statement {
 }
 
 /// Lines that are no samples, each with a number.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct MetaLines {
     numbers: HashMap<Box<[u8]>, u32>,
     statements: Vec<Statement>,

@@ -142,6 +142,7 @@ impl Reader {
         mut known: Option<Known>,
     ) -> Self {
         values.clear();
+        values.reserve_exact(base.n_samples());
         let is_predicted = known.is_none();
         if let Some(known) = &mut known {
             known.begin();
