@@ -6,6 +6,7 @@ CARGO ?= cargo
 IMAGE ?= weir:dev
 FUZZ_SECONDS ?= 60
 ROUNDS ?= 20
+FULL_MIB ?= 1
 
 .PHONY: help
 help: ## this list
@@ -76,11 +77,16 @@ kill9: setup ## ROUNDS of senders, kill -9 and restart: nothing acknowledged may
 	target/release/examples/kill9 $(ROUNDS)
 
 .PHONY: faults
-faults: setup ## the queue with every call to the disk failing once; kill9 on a disk of 1 MiB (Linux, root)
-	$(CARGO) test --release --test it buffer::
+faults: setup ## disks that fail and disks that are full: nothing acknowledged may be lost (Linux; root for the second)
+	@echo '1. The queue on a disk in memory. Each call to it fails once, in five ways, and power is cut there;'
+	@echo '   each byte is flipped, each length cut. What was synced must come out again.'
+	$(CARGO) test --test it -- buffer::
+	@echo
+	@echo '2. weir itself, killed again and again on a disk of $(FULL_MIB) MiB (tmpfs) that is full most of the time.'
 	$(CARGO) build --quiet --release --bin weir --example kill9
-	@if unshare -m true 2>/dev/null; then unshare -m sh -ec 'mkdir -p target/full && \
-	  mount -t tmpfs -o size=1m tmpfs target/full && TMPDIR=$$PWD/target/full target/release/examples/kill9 $(ROUNDS)'; \
+	@if unshare -m true 2>/dev/null; then mkdir -p target/full && unshare -m sh -ec ' \
+	  mount -t tmpfs -o size=$(FULL_MIB)m tmpfs target/full && \
+	  TMPDIR=$$PWD/target/full target/release/examples/kill9 --full-disk $(ROUNDS)'; \
 	else echo 'skipped: a small disk can be mounted by root only'; fi
 
 .PHONY: bench-push

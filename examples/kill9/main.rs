@@ -1,13 +1,14 @@
 //! Kills weir again and again and looks for what is lost.
 //!
-//! `kill9 [ROUNDS [SEED]]`: in each round senders push to a weir of its own process, by remote write
-//! over HTTP; it is killed with SIGKILL at a random moment, started again on the same queue, in every
-//! third round killed once more while it is young, and in the end what it had answered with 2xx is
-//! compared with what has arrived. Destinations are well, slow, down, answer 500 and 429 by turns, or
-//! are down and then well; what goes through weir is kept as it is, rewritten by a rule, or
+//! `kill9 [--full-disk] [ROUNDS [SEED]]`: in each round senders push to a weir of its own process, by
+//! remote write over HTTP; it is killed with SIGKILL at a random moment, started again on the same
+//! queue, in every third round killed once more while it is young, and in the end what it had answered
+//! with 2xx is compared with what has arrived. Destinations are well, slow, down, answer 500 and 429 by
+//! turns, or are down and then well; what goes through weir is kept as it is, rewritten by a rule, or
 //! translated. Ends with 1 if an acknowledged sample was lost, if the samples of a series changed
 //! their order, if weir ended by itself, or if more came twice than one request of each shard holds
-//! for each kill.
+//! for each kill; with `--full-disk`, which is for a TMPDIR that is too small, also if it was never
+//! full.
 //!
 //! Every request has samples of its own, also when it says again what was not acknowledged. So what
 //! comes twice comes twice from weir; what arrives of requests without an answer, which a sender
@@ -24,6 +25,7 @@ mod weir;
 use ::weir::app::clock::system_time_ms;
 use destination::Destination;
 use senders::Senders;
+use std::fmt;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -40,37 +42,53 @@ const TWICE_EVERY: u64 = 3;
 
 type Error = Box<dyn std::error::Error>;
 
-fn main() -> Result<ExitCode, Error> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let rounds = args.first().map_or(Ok(ROUNDS), |text| text.parse())?;
-    let seed = args.get(1).map_or_else(|| Ok(system_time_ms().cast_unsigned()), |t| t.parse())?;
-    println!("seed {seed}");
-    let mut random = Random(seed);
-    let mut total = Outcome::default();
-    for round in 0..rounds {
-        let outcome = Round::of(round, &mut random).run()?;
-        total.add(&outcome);
-    }
-    println!(
-        "{rounds} rounds, {} kills: {} samples acknowledged, {} lost, {} out of order, \
-         {} duplicated (at most {} a kill; one request of each of {SHARDS} shards holds {}), \
-         {} arrived without an answer; {} requests were refused for the time being",
-        total.n_kills,
-        total.acked,
-        total.lost,
-        total.disordered,
-        total.duplicated,
-        total.worst,
-        SHARDS * SAMPLES_PER_SEND,
-        total.unanswered,
-        total.refused,
-    );
-    let is_good =
-        total.lost == 0 && total.disordered == 0 && total.worst <= SHARDS * SAMPLES_PER_SEND;
-    Ok(if is_good && total.acked > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+/// The arguments.
+struct Args {
+    /// Whether the disk is too small, and must have been full.
+    has_small_disk: bool,
+    rounds: u64,
+    seed: u64,
 }
 
-#[derive(Debug, Default)]
+impl Args {
+    fn new(args: impl Iterator<Item = String>) -> Result<Self, Error> {
+        let (flags, numbers): (Vec<_>, Vec<_>) = args.partition(|arg| arg == "--full-disk");
+        let numbers = numbers.iter().map(|text| text.parse::<u64>());
+        let numbers: Vec<u64> = numbers
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("{error}: kill9 [--full-disk] [ROUNDS [SEED]]"))?;
+        let nth = |n: usize| numbers.get(n).copied();
+        Ok(Self {
+            has_small_disk: !flags.is_empty(),
+            rounds: nth(0).unwrap_or(ROUNDS),
+            seed: nth(1).unwrap_or_else(|| system_time_ms().cast_unsigned()),
+        })
+    }
+}
+
+fn main() -> Result<ExitCode, Error> {
+    let Args { has_small_disk, rounds, seed } = Args::new(std::env::args().skip(1))?;
+    let flag = if has_small_disk { "--full-disk " } else { "" };
+    println!(
+        "{rounds} rounds, with queues in {}. In each, senders push to weir without a pause, weir is \
+         killed with SIGKILL\nand started again, and what it acknowledged with 2xx is compared with \
+         what has arrived at its destination.\nThe same rounds again: kill9 {flag}{rounds} {seed}\n",
+        std::env::temp_dir().display()
+    );
+    let mut random = Random(seed);
+    let mut total = Outcome::default();
+    for number in 0..rounds {
+        let round = Round::of(number, &mut random);
+        println!("round {} of {rounds}: {round}", number + 1);
+        let outcome = round.run()?;
+        println!("    {outcome}");
+        total.add(&outcome);
+    }
+    println!("\n{rounds} rounds, {} kills: {total}", total.n_kills);
+    Ok(total.judge(has_small_disk))
+}
+
+#[derive(Default)]
 struct Outcome {
     n_kills: u64,
     acked: u64,
@@ -96,6 +114,40 @@ impl Outcome {
         self.unanswered += other.unanswered;
         self.worst = self.worst.max(other.worst);
     }
+
+    /// Say whether all is as it should be.
+    fn judge(&self, has_small_disk: bool) -> ExitCode {
+        let bound = SHARDS * SAMPLES_PER_SEND;
+        let wrong = [
+            (self.lost > 0, "samples were lost that had been acknowledged"),
+            (self.disordered > 0, "series arrived out of order"),
+            (self.worst > bound, "more arrived twice than requests in flight hold"),
+            (self.acked == 0, "nothing was acknowledged"),
+            (has_small_disk && self.refused == 0, "the disk was never full"),
+        ];
+        let mut code = ExitCode::SUCCESS;
+        for (_, what) in wrong.iter().filter(|(is_wrong, _)| *is_wrong) {
+            println!("FAILED: {what}");
+            code = ExitCode::FAILURE;
+        }
+        if code == ExitCode::SUCCESS {
+            println!(
+                "passed: nothing acknowledged was lost; at most {} samples a kill arrived twice, \
+                 of {bound} in flight",
+                self.worst
+            );
+        }
+        code
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { acked, refused, lost, disordered, duplicated, unanswered, .. } = self;
+        write!(f, "{acked} samples acknowledged: {lost} lost, {disordered} out of order, ")?;
+        write!(f, "{duplicated} twice; {unanswered} more arrived of requests without an answer; ")?;
+        write!(f, "{refused} requests refused with 503 or 429")
+    }
 }
 
 /// `splitmix64`.
@@ -115,7 +167,7 @@ impl Random {
 }
 
 /// What the destination does before the kill.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 enum Mode {
     Well,
     Slow,
@@ -127,11 +179,20 @@ enum Mode {
 
 impl Mode {
     const ALL: [Self; 5] = [Self::Well, Self::Slow, Self::Down, Self::Failing, Self::Recovering];
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Well => "is well",
+            Self::Slow => "is slow",
+            Self::Down => "is down until the kill",
+            Self::Failing => "answers 500 and 429 by turns",
+            Self::Recovering => "is down, then well",
+        }
+    }
 }
 
 /// What happens in a round.
 struct Round {
-    number: u64,
     mode: Mode,
     way: Way,
     /// When weir is killed, and then again.
@@ -147,7 +208,7 @@ impl Round {
         }
         let ways = Way::ALL;
         let way = ways[usize::try_from(random.next() % 3).map_or(0, |n| n % ways.len())];
-        Self { number, mode: Mode::ALL[pick(Mode::ALL.len())], way, after }
+        Self { mode: Mode::ALL[pick(Mode::ALL.len())], way, after }
     }
 
     fn run(&self) -> Result<Outcome, Error> {
@@ -169,11 +230,14 @@ impl Round {
         let requests = senders.end()?;
         destination.wait(&requests);
         weir.kill()?;
-        let outcome = destination.compare(&requests, self.after.len() as u64)?;
-        let Self { number, mode, way, after } = self;
-        println!(
-            "round {number:3}, destination {mode:?}, {way:?}, killed after {after:?}: {outcome:?}"
-        );
-        Ok(outcome)
+        destination.compare(&requests, self.after.len() as u64)
+    }
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the destination {}, {}, killed after ", self.mode.words(), self.way.words())?;
+        let after = self.after.iter().map(|after| format!("{} ms", after.as_millis()));
+        f.write_str(&after.collect::<Vec<_>>().join(" and again after "))
     }
 }

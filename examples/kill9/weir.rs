@@ -14,7 +14,7 @@ use std::process::Stdio;
 use std::thread;
 
 /// What weir makes of what comes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Way {
     /// It goes on as 1.0, as it came if it was that.
     V1,
@@ -26,6 +26,14 @@ pub(crate) enum Way {
 
 impl Way {
     pub(crate) const ALL: [Self; 3] = [Self::V1, Self::V2, Self::Rewritten];
+
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::V1 => "is sent 1.0",
+            Self::V2 => "is sent 2.0",
+            Self::Rewritten => "is sent 1.0 that a rule rewrites",
+        }
+    }
 }
 
 /// It.
