@@ -5,8 +5,7 @@
 
 use crate::http::connect::{ConnectError, Connection, Connector};
 use crate::http::h1;
-use crate::http::h1::buffers::poll_read;
-use crate::http::h1::framing::{Framing, Step};
+use crate::http::h1::framing::Incoming;
 use crate::http::pool::{Key, Pool, Pooled};
 use crate::http::proxy::ProxyRules;
 use crate::http::tls::TlsClient;
@@ -181,9 +180,9 @@ impl Client {
     ) -> Result<Response<ClientBody>, FetchError> {
         let request = build_request(&connection, url, ask, body)?;
         let answer = h1::send(&mut *connection.io, &request).await.map_err(FetchError::Http)?;
-        let h1::Answer { head, framing, rest, is_reusable } = answer;
+        let h1::Answer { head, body, is_reusable } = answer;
         let pool = is_reusable.then(|| Arc::clone(&self.pool));
-        Ok(head.map(|()| ClientBody(Some(Lease { pool, connection, framing, rest }))))
+        Ok(head.map(|()| ClientBody(Some(Lease { pool, connection, body }))))
     }
 }
 
@@ -270,9 +269,7 @@ struct Lease {
     /// Where the connection goes afterwards, if another request may follow.
     pool: Option<Arc<Pool>>,
     connection: Pooled,
-    framing: Framing,
-    /// What has been read and not been handed out.
-    rest: Bytes,
+    body: Incoming,
 }
 
 impl ClientBody {
@@ -280,45 +277,20 @@ impl ClientBody {
     ///
     /// A piece lies where it was read, in a buffer that others wait for: use it soon, or copy it.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FetchError>>> {
-        let Some(lease) = &mut self.0 else { return Poll::Ready(None) };
-        let piece = ready!(lease.poll_piece(cx));
+        let Some(Lease { connection, body, .. }) = &mut self.0 else { return Poll::Ready(None) };
+        let piece = ready!(body.poll_piece(&mut *connection.io, cx));
         if let Ok(Some(piece)) = piece {
             return Poll::Ready(Some(Ok(piece)));
         }
         let lease = self.0.take();
-        Poll::Ready(match piece {
-            Err(message) => Some(Err(FetchError::Truncated(message))),
-            _ => {
-                lease.map(Lease::end);
-                None
-            }
-        })
-    }
-}
-
-impl Lease {
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, String>> {
-        loop {
-            match self.framing.next(&mut self.rest)? {
-                Step::Piece(piece) => return Poll::Ready(Ok(Some(piece))),
-                Step::End => return Poll::Ready(Ok(None)),
-                Step::Read => {}
-            }
-            let io = &mut *self.connection.io;
-            self.rest = ready!(poll_read(io, cx)).map_err(|e| e.to_string())?;
-            if self.rest.is_empty() {
-                return Poll::Ready(match self.framing {
-                    Framing::Close => Ok(None),
-                    _ => Err("the connection was closed before the body had come".to_owned()),
-                });
-            }
+        if let Err(message) = piece {
+            return Poll::Ready(Some(Err(FetchError::Truncated(message))));
         }
-    }
-
-    /// All was read: the connection may be used again, unless more came than there should.
-    fn end(self) {
-        if let Some(pool) = self.pool.filter(|_| self.rest.is_empty()) {
-            pool.put(self.connection);
+        if let Some(Lease { pool: Some(pool), connection, body }) = lease
+            && body.is_clean()
+        {
+            pool.put(connection);
         }
+        Poll::Ready(None)
     }
 }

@@ -1,7 +1,7 @@
 //! One request over a connection, and its answer, as RFC 9112 has them.
 //!
 //! ```text
-//! request ─► send ─► head, framing ─► ClientBody: pieces of the body where they were read
+//! request ─► send ─► head, framing ─► Incoming: pieces of the body where they were read
 //! ```
 //!
 //! A connection has no memory of its own: what is read lies in one of few buffers that all share,
@@ -9,12 +9,12 @@
 //! next use is a socket and nothing more, and a thousand of them cost no more than that. Heads are
 //! parsed by `httparse`. Nothing here knows of URLs, redirects or reuse.
 
-pub(super) mod buffers;
+mod buffers;
 pub(super) mod framing;
 
 use crate::http::connect::Io;
 use crate::http::h1::buffers::poll_read;
-use crate::http::h1::framing::{Chunks, Framing};
+use crate::http::h1::framing::{Chunks, Framing, Incoming};
 use bytes::{Buf as _, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
@@ -36,10 +36,7 @@ const TOGETHER_BYTES_MAX: usize = 16 << 10;
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) head: Response<()>,
-    /// Where the body ends.
-    pub(super) framing: Framing,
-    /// What was read behind the head.
-    pub(super) rest: Bytes,
+    pub(super) body: Incoming,
     /// Whether another request may follow on the connection.
     pub(super) is_reusable: bool,
 }
@@ -196,7 +193,7 @@ fn answer(head: Response<()>, rest: Bytes) -> Result<Answer, String> {
         }
         _ => length.map_or((Framing::Close, false), |length| (Framing::Length(length), true)),
     };
-    Ok(Answer { framing, rest, is_reusable: stays && is_clear, head })
+    Ok(Answer { body: Incoming::new(framing, rest), is_reusable: stays && is_clear, head })
 }
 
 /// The length the headers agree on.

@@ -50,14 +50,26 @@ impl AsRef<[u8]> for Buffer {
 /// Read what there is; nothing at the end of the stream.
 ///
 /// What is read should be used and dropped soon: it holds a buffer that others could use.
-pub(in crate::http) fn poll_read(io: &mut dyn Io, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+pub(super) fn poll_read(io: &mut dyn Io, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+    poll_read_some(io, cx, |read| read.len())
+}
+
+/// The same, but of what was read only the first bytes count, as many as `keep` says, which may
+/// change them.
+pub(super) fn poll_read_some(
+    io: &mut dyn Io,
+    cx: &mut Context<'_>,
+    keep: impl FnOnce(&mut [u8]) -> usize,
+) -> Poll<io::Result<Bytes>> {
     let mut buffer = Buffer::take();
     let mut room = ReadBuf::new(&mut buffer.room);
     ready!(Pin::new(io).poll_read(cx, &mut room))?;
-    let read = room.filled();
-    if read.len() <= COPIED_BYTES_MAX {
-        return Poll::Ready(Ok(Bytes::copy_from_slice(read)));
+    let n_read = room.filled().len();
+    let n_kept = keep(buffer.room.get_mut(..n_read).unwrap_or_default());
+    if n_kept <= COPIED_BYTES_MAX {
+        let kept = buffer.room.get(..n_kept).unwrap_or_default();
+        return Poll::Ready(Ok(Bytes::copy_from_slice(kept)));
     }
-    buffer.n_filled = read.len();
+    buffer.n_filled = n_kept.min(n_read);
     Poll::Ready(Ok(Bytes::from_owner(buffer)))
 }
