@@ -184,11 +184,12 @@ fn answer(head: Response<()>, rest: Bytes) -> Result<Answer, String> {
             if !is_new {
                 return Err("an answer of HTTP/1.0 has a transfer encoding".to_owned());
             }
-            let is_chunked = tokens(headers, &TRANSFER_ENCODING).last();
-            match is_chunked.is_some_and(|last| last.eq_ignore_ascii_case(b"chunked")) {
+            let last = tokens(headers, &TRANSFER_ENCODING).last();
+            if last.is_some_and(|last| last.eq_ignore_ascii_case(b"chunked")) {
                 // A length beside it may come from someone who wants to be read in two ways.
-                true => (Framing::Chunked(Chunks::default()), length.is_none()),
-                false => (Framing::Close, false),
+                (Framing::Chunked(Chunks::default()), length.is_none())
+            } else {
+                (Framing::Close, false)
             }
         }
         _ => length.map_or((Framing::Close, false), |length| (Framing::Length(length), true)),

@@ -190,7 +190,9 @@ impl Chunks {
                 At::Size
             }
             (At::Size | At::Blank, b' ' | b'\t') => self.aside(At::Blank)?,
-            (At::Size | At::Blank, b';') => self.aside(At::Extension)?,
+            (At::Size | At::Blank, b';') | (At::Extension, 0x20..=0xff | b'\t') => {
+                self.aside(At::Extension)?
+            }
             (At::Size | At::Blank | At::Extension, b'\r') => At::SizeLf,
             (At::SizeLf, b'\n') if self.left == 0 => At::Line,
             (At::SizeLf, b'\n') => At::Data,
@@ -200,7 +202,6 @@ impl Chunks {
             (At::Trailer, b'\r') => At::TrailerLf,
             (At::TrailerLf, b'\n') => At::Line,
             (At::EndLf, b'\n') => At::End,
-            (At::Extension, 0x20..=0xff | b'\t') => self.aside(At::Extension)?,
             (At::Line | At::Trailer, 0x20..=0xff | b'\t') => self.aside(At::Trailer)?,
             _ => return Err("the chunks of the body are malformed"),
         })

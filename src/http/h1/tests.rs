@@ -50,7 +50,7 @@ fn check(answer: &str, expect: Result<(u16, &str, bool), &str>) {
         match (block_on(read(answer.as_bytes(), step)), expect) {
             (Ok((status, body, is_reusable)), Ok(expect)) => {
                 let body = String::from_utf8(body).unwrap();
-                assert_eq!((status, &body[..], is_reusable), expect, "{answer:?} by {step}");
+                assert_eq!((status, body.as_str(), is_reusable), expect, "{answer:?} by {step}");
             }
             (Err(error), Err(expect)) => {
                 assert!(error.contains(expect), "{answer:?} by {step}: {error}");
