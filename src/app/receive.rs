@@ -21,12 +21,15 @@ pub mod queued;
 mod aggregation;
 mod body;
 mod content;
+mod handing;
 pub(super) mod state_file;
 
 use crate::app::clock::Clock;
 use crate::app::receive::aggregation::Aggregation;
 use crate::app::receive::destination::AppendError;
 use crate::app::receive::destination::Destination;
+use crate::app::receive::handing::Mark;
+use crate::app::receive::handing::hand_on;
 use crate::config::file::receive::ReceiveSettings;
 use crate::http::Body;
 use crate::http::answer::{Problem, answer, text};
@@ -98,6 +101,8 @@ pub struct Receiver<D: Destination> {
 struct State<D: Destination> {
     settings: ReceiveSettings,
     destinations: Vec<Arc<D>>,
+    /// One for each of them.
+    marks: Vec<Mark>,
     plan: Plan,
     workers: Mutex<Vec<Worker<D>>>,
 }
@@ -119,7 +124,8 @@ impl<D: Destination> State<D> {
         if let Some(aggregator) = aggregation.shared() {
             plan = plan.with_aggregator(rules, aggregator);
         }
-        Self { settings, destinations, plan, workers: Mutex::default() }
+        let marks = destinations.iter().map(|_| Mark::default()).collect();
+        Self { settings, destinations, marks, plan, workers: Mutex::default() }
     }
 
     fn worker(&self) -> Worker<D> {
@@ -257,7 +263,8 @@ impl<D: Destination> Receiver<D> {
         };
         drop(permit);
         let Prepared { mut taken, batches } = prepared.map_err(Refusal::Intake)?;
-        append_all(&state.destinations, batches).await.map_err(Refusal::Append)?;
+        let handed = hand_on(&state.destinations, &state.marks, batches).await;
+        handed.map_err(Refusal::Append)?;
         self.aggregation.commit(&mut taken.staged);
         self.count(version, &taken, &state.destinations);
         Ok(taken)
@@ -289,29 +296,6 @@ impl<D: Destination> Receiver<D> {
         self.metrics.request_refused(refusal.word());
         refusal.answer()
     }
-}
-
-/// Hand everything on, to all destinations at once; of several errors the worst is told.
-async fn append_all<D: Destination>(
-    destinations: &[Arc<D>],
-    batches: Vec<Option<D::Batches>>,
-) -> Result<(), AppendError> {
-    let mut all = destinations.iter().zip(batches).filter_map(|(d, batches)| Some((d, batches?)));
-    let Some((first, batches)) = all.next() else { return Ok(()) };
-    let mut rest = tokio::task::JoinSet::new();
-    for (destination, batches) in all {
-        let destination = Arc::clone(destination);
-        rest.spawn(async move { destination.append(batches).await });
-    }
-    let mut worst = first.append(batches).await.err();
-    while let Some(appended) = rest.join_next().await {
-        let error = match appended {
-            Ok(appended) => appended.err(),
-            Err(panicked) => Some(AppendError::Disk(panicked.to_string())),
-        };
-        worst = worst.max(error);
-    }
-    worst.map_or(Ok(()), Err)
 }
 
 /// Why a request is refused as a whole.
@@ -378,8 +362,7 @@ impl Refusal {
                 let told = "a series is longer than a record of the queue may be".to_owned();
                 (StatusCode::PAYLOAD_TOO_LARGE, told, None)
             }
-            Self::Append(AppendError::Disk(why)) => {
-                tracing::error!(error = why, "A queue cannot take anything.");
+            Self::Append(AppendError::Disk(_)) => {
                 let told = "the queue cannot be written, try again later".to_owned();
                 (unavailable, told, Some(RETRY_SOON))
             }

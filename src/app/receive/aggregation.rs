@@ -1,8 +1,8 @@
 //! Aggregation of what passes: telling at the end of each interval.
 
 use super::Receiver;
-use super::append_all;
 use super::destination::Destination;
+use super::handing::hand_to_all;
 use crate::app::clock::Clock;
 use crate::http::server::Drain;
 use crate::intake::SeriesWriter as _;
@@ -141,7 +141,7 @@ impl<D: Destination> Receiver<D> {
         }
         let all = state.destinations.iter().zip(&mut writers);
         let batches = all.map(|(to, writer)| to.finish(writer)).collect();
-        if let Err(error) = append_all(&state.destinations, batches).await {
+        if let Err(error) = hand_to_all(&state.destinations, &state.marks, batches).await {
             tracing::error!(?error, "What was aggregated could not be queued.");
             self.metrics.aggregates_lost(n_samples);
         }

@@ -295,6 +295,35 @@ fn the_worst_of_several_destinations_is_told() {
 }
 
 #[test]
+fn a_full_queue_does_not_fill_the_others() {
+    let keepers =
+        vec![Keeper::new(Version::V2), Keeper::new(Version::V1), Keeper::new(Version::V2)];
+    let receiver = TestReceiver::start(ReceiveSettings::default(), Rules::default(), keepers);
+    let body = message(&[up()]).encode(Version::V2);
+    let kept = || receiver.keepers.iter().map(|keeper| keeper.series().len()).collect::<Vec<_>>();
+    let full = AppendError::Full { retry_after: Duration::ZERO };
+    *receiver.keepers[1].fails.lock().unwrap() = Some(full);
+    // What is sent again and again is queued once by those that take it.
+    for _ in 0..5 {
+        assert_eq!(receiver.send(Version::V2, &body).status, 429);
+        assert_eq!(kept(), [1, 0, 1]);
+    }
+    *receiver.keepers[1].fails.lock().unwrap() = None;
+    assert_eq!(receiver.send(Version::V2, &body).status, 204);
+    assert_eq!(kept(), [2, 1, 2]);
+    // Two that refuse by turns.
+    let disk = || Some(AppendError::Disk("no space left".to_owned()));
+    *receiver.keepers[0].fails.lock().unwrap() = disk();
+    *receiver.keepers[2].fails.lock().unwrap() = disk();
+    assert_eq!(receiver.send(Version::V2, &body).status, 503);
+    *receiver.keepers[0].fails.lock().unwrap() = None;
+    for _ in 0..5 {
+        assert_eq!(receiver.send(Version::V2, &body).status, 503);
+    }
+    assert_eq!(kept(), [3, 2, 2]);
+}
+
+#[test]
 fn who_drains_takes_nothing() {
     let receiver = TestReceiver::new(Version::V1);
     receiver.receiver.drain();
