@@ -3,13 +3,14 @@
 //!
 //! Every error of every file is one line, `file:line:column: path.to.field: message, remedy`; so is
 //! every warning, marked as one. With `--json` there is one object a file instead:
-//! `{"file":…,"ok":…,"rules":…,"sets":…,"errors":[…],"warnings":[…]}`, with `"upstreams":…` for a
-//! configuration; for a web configuration `"tls":…` and `"users":…` stand in the place of rules and
+//! `{"file":…,"ok":…,"rules":…,"sets":…,"errors":[…],"warnings":[…]}`, with `"upstreams":…` and
+//! `"destinations":…` for a configuration; for a web configuration `"tls":…` and `"users":…` stand in the place of rules and
 //! sets, and the certificates it names are read too.
 //!
 //! A file that cannot be read is as wrong as one whose rules are.
 
 use crate::app::exit::Exit;
+use crate::app::gate::config::GateConfig;
 use crate::app::options::directory_of;
 use crate::app::web;
 use crate::config::Finding;
@@ -134,22 +135,25 @@ impl Good {
     fn new(
         main: &RuleSet,
         subsets: &[(String, RuleSet)],
-        upstreams: Option<&[Upstream]>,
+        of_config: Option<(&[Upstream], usize)>,
         warnings: Vec<Finding>,
     ) -> Self {
-        let own = upstreams.unwrap_or_default().iter().map(|upstream| &upstream.rules);
+        let (upstreams, n_destinations) = of_config.unwrap_or_default();
+        let own = upstreams.iter().map(|upstream| &upstream.rules);
         let outputs = std::iter::once(main).chain(subsets.iter().map(|(_, set)| set));
         let n_rules: usize = outputs.chain(own).map(|set| set.rules.len()).sum();
         let n_sets = 1 + subsets.len();
         let rules = format!("{} in {}", counted(n_rules, "rule"), counted(n_sets, "set"));
         let mut counts = vec![("rules", n_rules.into()), ("sets", n_sets.into())];
-        let summary = match upstreams.map(<[_]>::len) {
-            Some(n_upstreams) => {
-                counts.push(("upstreams", n_upstreams.into()));
-                format!("{}, {rules}", counted(n_upstreams, "upstream"))
+        let mut summary = rules;
+        if of_config.is_some() {
+            counts.push(("upstreams", upstreams.len().into()));
+            counts.push(("destinations", n_destinations.into()));
+            if n_destinations > 0 {
+                summary = format!("{}, {summary}", counted(n_destinations, "destination"));
             }
-            None => rules,
-        };
+            summary = format!("{}, {summary}", counted(upstreams.len(), "upstream"));
+        }
         Self { summary, counts, warnings }
     }
 }
@@ -165,15 +169,28 @@ fn read(path: &Path, name: &str, text: &str) -> Outcome {
     }
     let read = if file::is_config(text) {
         file::parse(name, text, directory_of(path)).map(|config| {
-            let Config { main, subsets, upstreams, warnings, .. } = config;
-            Good::new(&main, &subsets, Some(&upstreams), warnings)
+            let impossible = GateConfig::impossible(&config);
+            let Config { main, subsets, upstreams, remote_write, warnings, .. } = config;
+            let sizes = (&upstreams[..], remote_write.len());
+            (Good::new(&main, &subsets, Some(sizes), warnings), impossible)
         })
     } else {
         let read = parse_relabel_file(name, text);
-        read.map(|file| Good::new(&file.main, &file.subsets, None, file.warnings))
+        read.map(|file| (Good::new(&file.main, &file.subsets, None, file.warnings), Vec::new()))
     };
     match read {
-        Ok(good) => Outcome::Good(good),
+        Ok((good, impossible)) if impossible.is_empty() => Outcome::Good(good),
+        Ok((_, impossible)) => {
+            let of_file = |message| Finding {
+                file: name.to_owned(),
+                line: 1,
+                column: 1,
+                path: String::new(),
+                message,
+                remedy: None,
+            };
+            Outcome::Bad(impossible.into_iter().map(of_file).collect())
+        }
         Err(errors) => Outcome::Bad(errors.iter().cloned().collect()),
     }
 }
@@ -297,9 +314,26 @@ mod tests {
         let (code, _, err) = check(&["upstream: h\n"], false);
         assert_eq!(code, 2);
         assert!(err.contains("did you mean \"upstreams\""), "{err}");
-        let (_, out, _) = check(&["listen_address: :81\n"], true);
+        let both = "upstreams: [{url: h}]\ndata_dir: d\nremote_write: [{url: 'http://h/w'}]\n";
+        let (_, out, _) = check(&[both], true);
         let read: Value = serde_json::from_str(&out).unwrap();
-        assert_eq!((&read["ok"], &read["upstreams"]), (&json!(true), &json!(0)));
+        let counts = (&read["upstreams"], &read["destinations"]);
+        assert_eq!((&read["ok"], counts), (&json!(true), (&json!(1), &json!(1))));
+        let (_, out, _) = check(&[both], false);
+        assert_eq!(out, "0.yaml: ok, 1 upstream, 1 destination, 0 rules in 1 set\n");
+    }
+
+    #[test]
+    fn what_the_gate_would_refuse_is_no_good_file() {
+        let refused = |line: &str| (2, String::new(), format!("0.yaml:1:1: {line}\n"));
+        assert_eq!(
+            check(&["listen_address: :81\n"], false),
+            refused("there is nothing to do: give upstreams, or receive")
+        );
+        assert_eq!(
+            check(&["receive: {remote_write: {}}\n"], false),
+            refused("receive: there is no remote_write to send on to, give it a url")
+        );
     }
 
     #[test]

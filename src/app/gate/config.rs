@@ -105,6 +105,15 @@ impl MergeConfig {
 }
 
 impl GateConfig {
+    /// What a configuration asks for and a gate cannot do, a line each.
+    pub fn impossible(config: &Config) -> Vec<String> {
+        let mut errors = ReceivePlan::impossible(config);
+        if config.upstreams.is_empty() && config.receive.is_none() && config.push.is_none() {
+            errors.push("there is nothing to do: give upstreams, or receive".to_owned());
+        }
+        errors
+    }
+
     /// The part of a configuration that a gate takes.
     ///
     /// # Errors
@@ -115,10 +124,7 @@ impl GateConfig {
         let proxies = ProxyRules::new(proxies).map_err(|e| {
             errors.push(format!("HTTP_PROXY or HTTPS_PROXY is no proxy's URL: {e}"));
         });
-        if config.upstreams.is_empty() && config.receive.is_none() {
-            errors.push("there is nothing to do: give upstreams".to_owned());
-        }
-        errors.extend(ReceivePlan::impossible(config));
+        errors.extend(Self::impossible(config));
         let (Ok(proxies), true) = (proxies, errors.is_empty()) else {
             return Err(errors);
         };

@@ -64,7 +64,10 @@ impl ReceivePlan {
         }
         let is_alone = config.upstreams.is_empty();
         let wrong = [
-            (config.remote_write.is_empty(), "receive: there is no remote_write to send on to"),
+            (
+                config.remote_write.is_empty(),
+                "receive: there is no remote_write to send on to, give it a url",
+            ),
             (config.push.is_some(), "push: it is not served together with receive, run two weirs"),
             (
                 is_alone && !config.aggregate.is_empty(),
