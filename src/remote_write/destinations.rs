@@ -61,7 +61,7 @@ pub enum StartError {
         name: String,
     },
     /// The directory cannot be used.
-    #[error("cannot use {path:?} for a queue: {source}")]
+    #[error("cannot use {path:?}, below data_dir, for a queue: {source}")]
     Directory {
         /// Which one.
         path: PathBuf,

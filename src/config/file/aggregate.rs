@@ -155,7 +155,15 @@ pub(super) fn read_selector(node: &Node, path: &Path, report: &mut Report) -> Op
             }
         }
     } else {
-        spec.regex = Some(decode::text(node, path, report)?);
+        let text = decode::text(node, path, report)?;
+        // It would be a good regular expression, and match nothing ever.
+        if text.split_once('{').is_some_and(|(_, matchers)| matchers.contains('=')) {
+            let message = "a selector of PromQL, write a regular expression for the metric name, or \
+                           source_labels and regex as in relabelling";
+            report.error(node.at, path, message);
+            return None;
+        }
+        spec.regex = Some(text);
     }
     match RuleSet::compile(spec) {
         Ok(rules) => Some(rules),

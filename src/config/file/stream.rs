@@ -135,7 +135,6 @@ fn stream(node: &Node, path: &Path, report: &mut Report) -> Option<Rule> {
     let staleness_ms = staleness_ms.unwrap_or(rule::STALENESS_MS.max(interval_ms));
     let wrong = [
         (by.is_some() && without.is_some(), "by and without exclude each other"),
-        (outputs.is_empty(), "outputs is empty"),
         (staleness_ms < interval_ms, "staleness is shorter than interval"),
         (!buckets.is_sorted_by(|a, b| a < b), "buckets do not rise"),
         (
@@ -169,8 +168,11 @@ fn millis(duration: Duration) -> i64 {
 }
 
 fn words(node: &Node, path: &Path, report: &mut Report) -> Vec<Output> {
-    let items = decode::items(node, "a list of outputs", None, path, report).unwrap_or_default();
-    let items = items.iter().enumerate();
+    let items = decode::items(node, "a list of outputs", None, path, report);
+    if items.is_some_and(<[_]>::is_empty) {
+        report.error(node.at, path, "the list is empty, write for example [total]");
+    }
+    let items = items.unwrap_or_default().iter().enumerate();
     items.filter_map(|(at, item)| value::word(item, &Output::ALL, &path.item(at), report)).collect()
 }
 
