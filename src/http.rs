@@ -10,7 +10,7 @@ pub mod client;
 pub mod connect;
 pub mod exchange;
 pub mod gzip;
-mod h1;
+pub mod h1;
 pub mod incoming;
 pub mod negotiate;
 pub mod pausing;

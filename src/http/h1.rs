@@ -11,6 +11,9 @@
 
 mod buffers;
 pub(super) mod framing;
+mod pieces;
+
+pub use pieces::read_answer;
 
 use crate::http::connect::Io;
 use crate::http::h1::buffers::poll_read;
@@ -128,10 +131,11 @@ impl Heads {
             piece = std::mem::take(&mut self.so_far).into();
         }
         loop {
-            let Some((n_bytes, head)) = parse(&piece)? else {
-                if piece.len() > HEAD_BYTES_MAX {
-                    return Err(format!("its head is longer than {HEAD_BYTES_MAX} bytes"));
-                }
+            let parsed = parse(&piece)?;
+            if parsed.as_ref().map_or(piece.len(), |(n_bytes, _)| *n_bytes) > HEAD_BYTES_MAX {
+                return Err(format!("its head is longer than {HEAD_BYTES_MAX} bytes"));
+            }
+            let Some((n_bytes, head)) = parsed else {
                 self.so_far = piece.into();
                 return Ok(None);
             };

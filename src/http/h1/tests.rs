@@ -211,6 +211,9 @@ proptest! {
     ) {
         let answer = format!("{head}{body}").into_bytes();
         let [whole, cut] = [answer.len(), step].map(|step| block_on(read(&answer, step)).ok());
-        prop_assert_eq!(whole, cut);
+        let read = read_answer(answer.chunks(step).map(Bytes::copy_from_slice)).ok();
+        let read = read.map(|(status, body, is_reusable)| (status.as_u16(), body, is_reusable));
+        prop_assert_eq!(&whole, &cut);
+        prop_assert_eq!(whole, read);
     }
 }
