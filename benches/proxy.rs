@@ -248,7 +248,7 @@ fn waits() -> String {
         format!("| {name} | {} | {} | {times:.1} | {must} |\n", ms(p50), ms(p99))
     };
     let mut table = format!(
-        "| {SENDERS} senders, 10 requests a second each | p50 | p99 | × | must |\n\
+        "| {SENDERS} senders, 10 requests a second each | p50 | p99 | p99 × a sync at that pace | must |\n\
          |---|---:|---:|---:|---|\n"
     );
     table += &row("syncs of 64 KiB, one behind the other", &mut hot, "");
