@@ -4,8 +4,8 @@
 //! Every error of every file is one line, `file:line:column: path.to.field: message, remedy`; so is
 //! every warning, marked as one. With `--json` there is one object a file instead:
 //! `{"file":…,"ok":…,"rules":…,"sets":…,"errors":[…],"warnings":[…]}`, with `"upstreams":…` and
-//! `"destinations":…` for a configuration; for a web configuration `"tls":…` and `"users":…` stand in the place of rules and
-//! sets, and the certificates it names are read too.
+//! `"destinations":…` for a configuration; for a web configuration `"tls":…` and `"users":…` stand
+//! in the place of rules and sets, and the certificates it names are read too.
 //!
 //! A file that cannot be read is as wrong as one whose rules are.
 

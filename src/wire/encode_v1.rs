@@ -91,7 +91,7 @@ fn series_size(series: &Series<'_>) -> usize {
         + histograms.sum::<usize>()
 }
 
-fn labels_size(labels: Labels<'_>) -> usize {
+pub(super) fn labels_size(labels: Labels<'_>) -> usize {
     labels.iter().map(|(name, value)| bytes_size(label_size(name, value))).sum()
 }
 

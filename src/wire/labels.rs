@@ -4,6 +4,7 @@ use std::slice;
 
 use super::cursor::{BYTES, Cursor, VARINT, key};
 use super::encode::bytes_size;
+use super::encode_v1::labels_size;
 use super::error::{WireError, WireErrorKind};
 use crate::model::LabelSet;
 use crate::model::Span;
@@ -147,13 +148,9 @@ impl<'a> Labels<'a> {
     /// that is where they stand, one behind the other, each in the fewest bytes.
     pub(super) fn canonical_bytes(&self, message: &[u8]) -> Option<usize> {
         if let Repr::Message { message: spelled, symbols: None } = self.0 {
-            let size = |(name, value): (&[u8], &[u8])| {
-                bytes_size(bytes_size(name.len()) + bytes_size(value.len()))
-            };
-            let n_bytes = spelled.rest().len();
-            let is_first = std::ptr::eq(spelled.rest().as_ptr(), message.as_ptr());
-            return Some(n_bytes)
-                .filter(|n| is_first && self.iter().map(size).sum::<usize>() == *n);
+            let spelled = spelled.rest();
+            let is_first = std::ptr::eq(spelled.as_ptr(), message.as_ptr());
+            return Some(spelled.len()).filter(|n| is_first && labels_size(*self) == *n);
         }
         let Repr::Spans { body, spans } = self.0 else { return None };
         let Some(last) = spans.last() else { return Some(0) };

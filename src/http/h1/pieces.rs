@@ -59,19 +59,25 @@ pub fn read_answer(
 ) -> Result<(StatusCode, Vec<u8>, bool), String> {
     let mut io = Pieces(pieces.into_iter().filter(|piece| !piece.is_empty()).collect());
     let request = Request::new(Bytes::new());
-    let reading = async {
-        let Answer { head, body: mut incoming, is_reusable } = send(&mut io, &request).await?;
-        let mut body = Vec::new();
-        while let Some(piece) = poll_fn(|cx| incoming.poll_piece(&mut io, cx)).await? {
-            body.extend_from_slice(&piece);
-        }
-        let more =
-            poll_fn(|cx| buffers::poll_read(&mut io, cx)).await.map_err(|e| e.to_string())?;
-        let is_reusable = is_reusable && incoming.is_clean() && more.is_empty();
-        Ok((head.status(), body, is_reusable))
-    };
+    let reading = read_all(&mut io, &request);
     match pin!(reading).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(read) => read,
         Poll::Pending => Err("nothing makes anybody wait here".to_owned()),
     }
+}
+
+/// Send a request, and read all of its answer and what comes behind it.
+pub(super) async fn read_all(
+    io: &mut dyn Io,
+    request: &Request<Bytes>,
+) -> Result<(StatusCode, Vec<u8>, bool), String> {
+    let Answer { head, body: mut incoming, is_reusable } = send(io, request).await?;
+    let mut body = Vec::new();
+    while let Some(piece) = poll_fn(|cx| incoming.poll_piece(io, cx)).await? {
+        debug_assert!(!piece.is_empty());
+        body.extend_from_slice(&piece);
+    }
+    // What comes unasked is noticed when the connection is kept, at the latest.
+    let more = poll_fn(|cx| buffers::poll_read(io, cx)).await.map_err(|e| e.to_string())?;
+    Ok((head.status(), body, is_reusable && incoming.is_clean() && more.is_empty()))
 }

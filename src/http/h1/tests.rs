@@ -20,19 +20,8 @@ async fn read(bytes: &[u8], step: usize) -> Seen {
         }
         drop(far);
     };
-    let ask = async {
-        let Answer { head, body: mut incoming, is_reusable } = send(&mut near, &request).await?;
-        let mut body = Vec::new();
-        while let Some(piece) = poll_fn(|cx| incoming.poll_piece(&mut near, cx)).await? {
-            assert!(!piece.is_empty());
-            body.extend_from_slice(&piece);
-        }
-        // What comes unasked is noticed when the connection is kept, at the latest.
-        let more = poll_fn(|cx| poll_read(&mut near, cx)).await.unwrap();
-        let is_reusable = is_reusable && incoming.is_clean() && more.is_empty();
-        Ok((head.status().as_u16(), body, is_reusable))
-    };
-    tokio::join!(serve, ask).1
+    let ((), seen) = tokio::join!(serve, pieces::read_all(&mut near, &request));
+    seen.map(|(status, body, is_reusable)| (status.as_u16(), body, is_reusable))
 }
 
 fn request(method: Method, body: Bytes) -> Request<Bytes> {
